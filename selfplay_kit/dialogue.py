@@ -1,0 +1,57 @@
+"""A position as tokens: where the game's text meets a model's chat template.
+
+The system prompt is the rules and the seat's private view, the model's own moves
+are assistant turns, the partner's are user turns (Liao et al. 2024, section 3).
+Play extends a row by the turns that are new; cloning reads the same turns with
+their labels. Both call :func:`dialogue`, so training sees what was sampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .models import LanguageModel
+from .protocol import STYLES, Line, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Some tokens of a dialogue; ``own`` says who wrote them.
+
+    ``own`` is ``None`` for what the model reads, ``mine`` for its accepted moves
+    and ``tried`` for its invalid ones.
+    """
+
+    ids: tuple[int, ...]
+    own: str | None = None
+
+
+def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
+    """The whole of ``p`` as turns, up to where the model speaks next.
+
+    An own move keeps the tokens that were sampled, where it has them; otherwise
+    it is its text and the stop token.
+    """
+    chat, style = lm.chat, STYLES[lm.style]
+    head = chat.before_system + style.system(p)
+    lines = p.lines
+    if lines and lines[0].by == "theirs":
+        head += chat.system_to_user + style.user(lines[0]) + chat.user_to_assistant
+        lines = lines[1:]
+    else:
+        head += chat.system_to_assistant
+    turns = [Turn(lm.encode(head))]
+    for line in lines:
+        if line.by in ("mine", "tried"):
+            ids = line.tokens or (*lm.encode(line.text), lm.stop)
+            turns.append(Turn(ids, line.by))
+        else:
+            turns.append(_read(lm, line, turns[-1]))
+    return turns
+
+
+def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:
+    text = lm.chat.assistant_to_user + STYLES[lm.style].user(line)
+    ids = lm.encode(text + lm.chat.user_to_assistant)
+    stopped = before.ids[-1] == lm.stop and ids[0] == lm.stop
+    return Turn(ids[1:] if stopped else ids)
