@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from . import phrasebook, scripted
+from .cloning import fine_tune, make_sample, views
 from .models import LanguageModel, make_report
 from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
-from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL
+from .play import play_games
+from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
 
 PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = "<pad>", "<unk>", "<end>", "<sys>", "<me>", "<you>"
 SPECIAL = [PAD, UNKNOWN, STOP, SYSTEM, ME, YOU]
@@ -108,3 +110,128 @@ def blank(seed: int) -> LanguageModel:
     model = make_model(seed)
     report = make_report(model, "tiny-blank", "fp32", "fp32", "cpu", "made from seed")
     return LanguageModel(model, make_tokenizer(), report, "short", 24)
+
+
+class Slipping:
+    """A scripted player whose outputs are invalid with probability ``slip``: it
+    makes every kind of error, hears the correction, and then plays on."""
+
+    def __init__(self, player: scripted.Negotiator, slip: float):
+        self.player, self.slip, self.name = player, slip, player.name
+
+    def sit(self, games: int, *, seed: int | str) -> Slipping.Table:
+        """Sit down to a batch of games."""
+        return self.Table(self, games, seed)
+
+    class Table:
+        """The player's table, with slips; never two in a row."""
+
+        def __init__(self, who: Slipping, games: int, seed: int | str):
+            self.table = who.player.sit(games, seed=seed)
+            self.slip, self.rng = who.slip, random.Random(f"{seed}/slips")
+
+        def reply(self, positions) -> list[Move]:
+            """The script's move, or a slip instead of it."""
+            return [
+                Move(_slip(p, self.rng))
+                if self.rng.random() < self.slip
+                and not (p.lines and p.lines[-1].by == "correction")
+                else move
+                for p, move in zip(positions, self.table.reply(positions), strict=True)
+            ]
+
+        def close(self) -> None:
+            """Let go of the player's table."""
+            self.table.close()
+
+
+def _slip(p, rng: random.Random) -> str:
+    share = tuple(rng.randint(0, n) for n in p.counts)
+    said = propose(share).removeprefix(PROPOSE).strip(" ()")
+    kinds = said.split(", ")
+    too_many = tuple(
+        MAX_COUNT if i == 0 else k for i, k in enumerate(share)
+    )
+    slips = [
+        f"i take {said} .",  # no_prefix
+        f"{MESSAGE} ok . {PROPOSE} ( {said} )",  # second_prefix
+        f"{PROPOSE} ( {kinds[1]} , {kinds[0]} , {kinds[2]} )",  # bad_items
+        f"{PROPOSE} ( {kinds[0]} , hats , {kinds[2]} )",  # bad_numbers
+        propose(too_many),  # out_of_range, where there are fewer than four books
+    ]
+    if p.must_propose:
+        slips.append(f"{MESSAGE} ok .")
+    return rng.choice(slips)
+
+
+TEMPERS = ("fair", "greedy", "stubborn", "blind", "teller", "liar")
+
+
+def script_games(
+    count: int,
+    seed: int | str,
+    *,
+    tempers: tuple[str, ...] = TEMPERS,
+    noise: float = 0.0,
+    slip: float = 0.03,
+) -> list[Any]:
+    """``count`` games between scripted negotiators on training scenarios.
+
+    The tempers of both seats are drawn from ``tempers``, and lambda from -1 to 1
+    (the scripts don't heed it; the model shall have read every such prompt).
+    """
+    rng = random.Random(f"{seed}/script games")
+    train = scenarios("train")
+    tables: dict[tuple, list[Any]] = {}
+    for _ in range(count):
+        lam = rng.choice((-1, 0, 1, round(rng.uniform(-1, 1), 2)))
+        table = (rng.choice(tempers), rng.choice(tempers), lam)
+        tables.setdefault(table, []).append(rng.choice(train))
+    games = []
+    for (a, b, lam), chosen in tables.items():
+        pair = tuple(
+            Slipping(scripted.NEGOTIATORS[who](noise), slip) for who in (a, b)
+        )
+        games += play_games(
+            pair, chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}"
+        )
+    rng.shuffle(games)
+    return games
+
+
+def literate(
+    lm: LanguageModel,
+    seed: int | str,
+    *,
+    steps: int = 2500,
+    batch: int = 16,
+    lr: float = 3e-3,
+    lr_end: float = 3e-4,
+    on_step=None,
+    **games,
+) -> Any:
+    """Clone fresh script games for ``steps`` steps; ``games`` goes to
+    :func:`script_games`. Returns the :class:`~selfplay_kit.cloning.Training`."""
+    played = script_games(steps * batch // 2, seed, **games)
+    samples = [make_sample(v, lm, tries=True) for v in views(played)]
+    return fine_tune(
+        lm,
+        samples,
+        epochs=steps * batch / len(samples),
+        lr=lr,
+        lr_end=lr_end,
+        batch=batch,
+        seed=seed,
+        on_step=on_step,
+    )
+
+
+def save_base(lm: LanguageModel, folder: Path) -> None:
+    """Write the weights in half precision (they are read back into fp32)."""
+    import copy
+
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(lm.model).to(torch.float16).save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)

@@ -1,0 +1,305 @@
+"""Rounds of self-play: play, filter, clone, and again, in a folder that survives.
+
+Algorithm 1 of Liao et al. 2024. Round 0 is the base and the games it plays; round
+k is the model fine-tuned on the kept games of round k-1, starting from that
+round's model, and the games *it* plays. So the last round is scored by its own
+play, and only the round just played is ever trained on.
+
+A run is a function of its :class:`Config`, into a folder of its own::
+
+    config.json
+    round-03/games.jsonl  metrics.json  model/  done
+
+``done`` is written last and holds the hashes of the rest. A round without it is
+played again from the whole round before; the outcome is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .cloning import FILTERS, fine_tune, make_sample, views
+from .game import Transcript
+from .lm_player import LMPlayer
+from .metrics import summarise
+from .models import LanguageModel, load_model, weights_hash
+from .play import play_games
+from .rules import Objective, scenarios
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run depends on; with the base's weights, it decides every game.
+
+    ``games`` is K, ``group`` the games per scenario (1 in the paper),
+    ``continue_from`` is ``previous`` (the paper) or ``base``.
+    """
+
+    base: str = "tiny"
+    lam: float = 0.0
+    rounds: int = 10
+    games: int = 500
+    group: int = 1
+    temperature: float = 1.0
+    filter: str = "above_mean"
+    continue_from: str = "previous"
+    epochs: float = 3
+    lr: float = 1e-3
+    batch: int = 16
+    split: str = "train"
+    seed: int = 0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        Objective(self.lam)
+        if self.filter not in FILTERS:
+            raise ValueError(
+                f"no filter called {self.filter!r}; there are {', '.join(FILTERS)}"
+            )
+        if self.continue_from not in ("previous", "base"):
+            raise ValueError(
+                "continue_from is 'previous' (the paper's) or 'base'; got "
+                f"{self.continue_from!r}"
+            )
+        if self.games < 1 or self.group < 1 or self.games % self.group:
+            raise ValueError(
+                f"games ({self.games}) must be a positive multiple of group "
+                f"({self.group}), the games per scenario"
+            )
+        if self.rounds < 0:
+            raise ValueError(f"rounds must be 0 or more; got {self.rounds}")
+
+
+@dataclass(frozen=True)
+class Round:
+    """A whole round, as read from its folder."""
+
+    number: int
+    folder: Path
+    metrics: dict[str, Any]
+
+    def games(self) -> list[Transcript]:
+        """The round's transcripts."""
+        return read_games(self.folder / "games.jsonl")
+
+    def model(self, config: Config) -> LanguageModel:
+        """The round's model (round 0: the base)."""
+        if self.number == 0:
+            return load_model(config.base, config.precision)
+        return load_model(self.folder / "model", config.precision)
+
+
+class RunError(RuntimeError):
+    """A run folder can't be used as asked; the message says why and what to do."""
+
+
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+def run(
+    config: Config, folder: str | Path, *, progress: Progress | None = None
+) -> list[Round]:
+    """Play ``config.rounds`` rounds into ``folder``; whole rounds that are there
+    are kept. Returns all rounds, 0 to ``config.rounds``.
+
+    ``progress(what, done, of)`` is told of each game and training step. Raises
+    :class:`RunError` for a folder of another configuration or damaged files, and
+    :class:`~selfplay_kit.cloning.TrainingError` when training can't go on; what
+    was finished stays.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    base = load_model(config.base, config.precision)
+    _claim(config, folder, base)
+    done = read_rounds(folder, limit=config.rounds)
+    lm = base if len(done) < 2 else done[-1].model(config)
+    for number in range(len(done), config.rounds + 1):
+        here = folder / f"round-{number:02d}"
+        if here.exists():
+            shutil.rmtree(here)
+        here.mkdir()
+        started = time.perf_counter()
+        training: dict[str, Any] = {}
+        if number:
+            if config.continue_from == "base":
+                lm = load_model(config.base, config.precision)
+            training = _clone(config, number, lm, done[-1].games(), progress)
+            lm.model.save_pretrained(here / "model")
+        trained = time.perf_counter()
+        games = _play(config, number, lm, progress)
+        played = time.perf_counter()
+        _write(here / "games.jsonl", "".join(t.to_json() + "\n" for t in games))
+        metrics = summarise(games, Objective(config.lam), seed=config.seed) | {
+            "round": number,
+            "training": training,
+            "seconds": {"train": trained - started, "play": played - trained},
+            "weights": weights_hash(lm.model),
+        }
+        _write(here / "metrics.json", json.dumps(metrics, indent=1))
+        _write(here / "done", json.dumps(_hashes(here), indent=1))
+        done.append(Round(number, here, metrics))
+    return done
+
+
+def draw_scenarios(config: Config, number: int) -> list[Any]:
+    """The scenarios of one round: ``games / group`` draws, each ``group`` times."""
+    pool = scenarios(config.split)
+    rng = random.Random(f"{config.seed}/round {number}/scenarios")
+    drawn = rng.choices(pool, k=config.games // config.group)
+    return [s for s in drawn for _ in range(config.group)]
+
+
+def _play(config, number, lm, progress) -> list[Transcript]:
+    ended = 0
+
+    def on_end(i: int, t: Transcript) -> None:
+        nonlocal ended
+        ended += 1
+        if progress:
+            progress(f"round {number}: play", ended, config.games)
+
+    return play_games(
+        LMPlayer(lm, temperature=config.temperature, name=f"{config.base}@{number}"),
+        draw_scenarios(config, number),
+        Objective(config.lam),
+        seed=f"{config.seed}/round {number}",
+        on_end=on_end,
+    )
+
+
+def _clone(config, number, lm, games, progress) -> dict[str, Any]:
+    rng = random.Random(f"{config.seed}/round {number}/filter")
+    kept = FILTERS[config.filter](views(games), rng)
+    training = fine_tune(
+        lm,
+        [make_sample(v, lm) for v in kept],
+        epochs=config.epochs,
+        lr=config.lr,
+        batch=config.batch,
+        seed=f"{config.seed}/round {number}",
+        on_step=lambda step, steps, loss: progress
+        and progress(f"round {number}: train", step, steps),
+    )
+    return {
+        "kept": len(kept),
+        "of": 2 * len(games),
+        "steps": len(training.losses),
+        "tokens": training.tokens,
+        "loss_first": training.losses[0],
+        "loss_last": training.losses[-1],
+    }
+
+
+def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
+    """Write the configuration, or hold the one that is there against ours."""
+    wanted = asdict(config) | {"base_weights": base.report.weights_hash}
+    where = folder / "config.json"
+    if not where.exists():
+        _write(where, json.dumps(wanted | {"model": base.report.as_dict()}, indent=1))
+        return
+    try:
+        there = json.loads(where.read_text("utf-8"))
+    except ValueError as e:
+        raise RunError(
+            f"{where} can't be read ({e}), so what this folder holds is not known. "
+            "Move the folder away and run into a new one."
+        ) from e
+    free = {"rounds"}  # a run may be made longer
+    differs = [
+        f"{key}: {there.get(key)!r} there, {value!r} asked"
+        for key, value in wanted.items()
+        if key not in free and there.get(key) != value
+    ]
+    if differs:
+        raise RunError(
+            f"{folder} holds a run of another configuration ({'; '.join(differs)}). "
+            "Nothing was touched. Choose another folder, or ask for the "
+            "configuration that is there."
+        )
+
+
+def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
+    """The whole rounds of a run folder, in order, up to the first that is missing.
+
+    Raises :class:`RunError` where a finished round's files are not what was
+    written.
+    """
+    folder, rounds = Path(folder), []
+    while limit is None or len(rounds) <= limit:
+        here = folder / f"round-{len(rounds):02d}"
+        if not (here / "done").exists():
+            break
+        try:
+            written = json.loads((here / "done").read_text("utf-8"))
+        except ValueError:
+            break  # "done" itself was cut short: the round is played again
+        found = _hashes(here)
+        changed = [f for f, h in written.items() if found.get(f) != h]
+        if changed:
+            raise RunError(
+                f"{here} was finished, but {', '.join(changed)} "
+                f"{'is' if len(changed) == 1 else 'are'} not what was written then "
+                "(damaged, or edited by hand). To play this round and the later ones "
+                f"again, delete {here.name} and those after it; the rounds before it "
+                "are whole."
+            )
+        metrics = json.loads((here / "metrics.json").read_text("utf-8"))
+        rounds.append(Round(len(rounds), here, metrics))
+    return rounds
+
+
+def read_games(path: str | Path) -> list[Transcript]:
+    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line."""
+    games = []
+    for n, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+        try:
+            games.append(Transcript.from_json(line))
+        except ValueError as e:
+            raise ValueError(
+                f"{path}, line {n}: {e}. The {n - 1} lines before it are whole; a "
+                "cut last line means that writing was interrupted."
+            ) from e
+    return games
+
+
+def evaluate(
+    lm: LanguageModel,
+    objective: Objective,
+    *,
+    games: int = 500,
+    split: str = "development",
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The metrics of ``lm`` in self-play on scenarios of ``split``."""
+    rng = random.Random(f"{seed}/evaluate/{split}")
+    drawn = rng.choices(scenarios(split), k=games)
+    player = LMPlayer(lm, temperature=temperature)
+    played = play_games(player, drawn, objective, seed=f"{seed}/evaluate/{split}")
+    return summarise(played, objective, seed=seed)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all: a reader never sees half a file."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="\n") as f:
+        f.write(text)
+    part.replace(path)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest()
+        for f in sorted(folder.rglob("*"))
+        if f.is_file() and f.name != "done" and not f.name.endswith(".part")
+    }
+
+
