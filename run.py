@@ -7,6 +7,7 @@ pins, so that the next call starts at once. It needs nothing but Python's standa
 library and imports nothing of the kit. It leaves out: several environments, other
 installers than pip, any change outside of this folder.
 """
+
 import sys
 
 # Python 2 cannot read the next line and shows it; Python 3.6 to 3.10 print it.
@@ -16,8 +17,10 @@ if sys.version_info < (3, 11):
 
 import argparse
 import ctypes
+import functools
 import hashlib
 import importlib.util
+import io
 import os
 import platform
 import re
@@ -68,9 +71,11 @@ The installation stopped; above is the end of what pip said. What usually helps:
 What is already installed stays: the same command goes on from there.
 """
 
+say = functools.partial(print, flush=True)
 
-def say(text: str = "") -> None:
-    print(text, flush=True)
+
+def free_gb() -> float:
+    return shutil.disk_usage(ROOT).free / 1e9
 
 
 # What to install -----------------------------------------------------------------
@@ -100,16 +105,18 @@ def torch_attempts(
     plain = "torch" if version is None else f"torch=={version}"
     if system != "Linux" or nvidia:
         return [("torch", [plain])]
-    cpu = plain if version is None else plain + "+cpu"
-    fast = ["--retries", "0", "--timeout", "15"]
-    configured = ("torch, CPU build, from the configured index", [cpu, *fast])
-    pytorch = (
-        "torch, CPU build, from PyTorch's own index",
-        [cpu, "--extra-index-url", CPU_INDEX, *fast],
-    )
     last = ("torch, plain build (may bring several GB of CUDA libraries)", [plain])
-    # Without a version nothing tells the CPU build apart in a general index.
-    return [pytorch, last] if version is None else [configured, pytorch, last]
+    fast = ["--retries", "0", "--timeout", "15"]
+    theirs = "torch, CPU build, from PyTorch's own index"
+    if version is None:
+        # Nothing tells the builds apart here: that index alone may be asked.
+        return [(theirs, [plain, "--index-url", CPU_INDEX, *fast]), last]
+    cpu = plain + "+cpu"
+    return [
+        ("torch, CPU build, from the configured index", [cpu, *fast]),
+        (theirs, [cpu, "--extra-index-url", CPU_INDEX, *fast]),
+        last,
+    ]
 
 
 def pinned_torch(pins: str) -> str:
@@ -128,14 +135,17 @@ def requirements(extras: tuple[str, ...]) -> list[str]:
 
 
 def fingerprint(pins: str, project: str, root: str, unpinned: bool) -> str:
-    """Changes when an environment has to be installed again (a moved folder, too)."""
-    parts = [pins, project, root, str(unpinned), platform.python_version()]
+    """Changes when an environment has to be installed again (a moved folder, too).
+
+    The Python version is no part of it: the stamp lives in .venv and dies with it.
+    """
+    parts = [pins, project, root, str(unpinned)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def current_fingerprint(unpinned: bool) -> str:
-    texts = [path.read_text(encoding="utf-8") for path in (PINS, PROJECT)]
-    return fingerprint(texts[0], texts[1], str(ROOT), unpinned)
+    pins, project = (path.read_text(encoding="utf-8") for path in (PINS, PROJECT))
+    return fingerprint(pins, project, str(ROOT), unpinned)
 
 
 def stamp(venv: Path, extras: tuple[str, ...]) -> Path:
@@ -144,11 +154,11 @@ def stamp(venv: Path, extras: tuple[str, ...]) -> Path:
 
 def is_ready(venv: Path, extras: tuple[str, ...], mark: str) -> bool:
     """Whether these extras, or more, were installed to the end with this mark."""
-    for path in venv.glob("selfplay-kit.*.ready"):
-        has = path.name.split(".")[1].split("+")
-        if set(extras) <= set(has) and path.read_text(encoding="utf-8") == mark:
-            return True
-    return False
+    return any(
+        set(extras) <= set(path.name.split(".")[1].split("+"))
+        and path.read_text(encoding="utf-8") == mark
+        for path in venv.glob("selfplay-kit.*.ready")
+    )
 
 
 # Making the environment ----------------------------------------------------------
@@ -207,7 +217,10 @@ def make_venv() -> None:
         if Path(sys.prefix).resolve() == VENV:
             sys.exit(f".venv is broken ({trouble}) and runs this: use another Python.")
         say(f"  .venv is broken ({trouble}): it is made again")
-        shutil.rmtree(VENV)
+        try:
+            shutil.rmtree(VENV)
+        except OSError as error:
+            sys.exit(f"{error}\nClose what runs from .venv (JupyterLab?), try again.")
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit(NO_ENSUREPIP)
     failed = step("making .venv", [sys.executable, "-m", "venv", str(VENV)])
@@ -218,10 +231,9 @@ def make_venv() -> None:
 def pip_or_exit(title: str, arguments: list[str]) -> None:
     failed = step(title, arguments)
     if failed is not None:
-        free = shutil.disk_usage(ROOT).free / 1e9
-        python = platform.python_version()
-        say(failed)
-        sys.exit("\n" + INSTALL_FAILED.format(free=free, need=FREE_GB, python=python))
+        say(failed + "\n")
+        facts = {"free": free_gb(), "need": FREE_GB, "python": sys.version.split()[0]}
+        sys.exit(INSTALL_FAILED.format(**facts))
 
 
 def get_torch(pip: list[str], options: argparse.Namespace) -> None:
@@ -244,19 +256,17 @@ def install(extras: tuple[str, ...], options: argparse.Namespace) -> None:
     if is_ready(VENV, extras, mark) and venv_trouble(VENV) is None:
         return
     say(f"Installing into {VENV} (once; minutes):")
-    free = shutil.disk_usage(ROOT).free / 1e9
-    if free < FREE_GB:
-        say(f"  {free:.1f} GB of disk are free, {FREE_GB} are needed: this may fail")
+    if free_gb() < FREE_GB:
+        say(f"  {free_gb():.1f} GB of disk are free, {FREE_GB} needed: this may fail")
     make_venv()
     pip = [str(python_in(VENV)), "-m", "pip", "install", "--quiet"]
-    pip += [] if options.unpinned else ["-c", str(PINS)]
+    newest = ["--upgrade", "--upgrade-strategy", "eager"]
+    pip += newest if options.unpinned else ["-c", str(PINS)]
     if options.wheelhouse:
         pip += ["--no-index", "--find-links", str(options.wheelhouse)]
     if NEED_TORCH & set(extras):
         get_torch(pip, options)
-    newest = ["--upgrade", "--upgrade-strategy", "eager"] if options.unpinned else []
-    kit = f".[{','.join(extras)}]"
-    pip_or_exit("the kit and the rest", [*pip, *newest, "-e", kit])
+    pip_or_exit("the kit and the rest", [*pip, "-e", f".[{','.join(extras)}]"])
     # Last of all: an interrupted installation must not look finished.
     stamp(VENV, extras).write_text(mark, encoding="utf-8", newline="\n")
 
@@ -271,9 +281,9 @@ def fill_wheelhouse(folder: Path, options: argparse.Namespace) -> None:
     if not options.no_torch:
         get_torch(pip, options)
     pip_or_exit("all the rest", pip + requirements(extras))
-    system = f"{platform.system()} {platform.machine()}"
-    python = platform.python_version_tuple()
-    say(f"{folder} serves {system} with Python {python[0]}.{python[1]}. There:")
+    say(
+        f"{folder} serves this kind of system and Python {sys.version[:4]} only. There:"
+    )
     say(f"  python run.py tutorial --wheelhouse {folder}")
 
 
@@ -283,9 +293,8 @@ def fill_wheelhouse(folder: Path, options: argparse.Namespace) -> None:
 def memory_gb() -> float:
     if os.name != "nt":
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-
     status = (ctypes.c_ulonglong * 8)(64)  # MEMORYSTATUSEX: its length, then sizes
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    getattr(ctypes, "windll").kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # noqa: B009
     return status[1] / 1e9
 
 
@@ -302,17 +311,16 @@ def gpus() -> list[tuple[str, float, float]]:
 
 def answers(url: str, seconds: float = 4) -> bool:
     """Whether a server answers, be it with a refusal. A hanging name server is no."""
-    heard = []
+    heard: list[bool] = []
 
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=seconds).close()
             heard.append(True)
-        except urllib.error.HTTPError:
-            heard.append(True)
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                heard.append(True)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -331,30 +339,23 @@ def tell_gpus() -> str:
 
 
 def tell_torch() -> str:
-    if not VENV.exists():
-        return "not installed yet"
     # Importing torch takes seconds: only worth it to know whether it sees the card.
     code = "from importlib.metadata import version; print(version('torch'))"
     if has_nvidia():
-        code = "import torch; print(torch.__version__, 'sees the card:', "
-        code += "torch.cuda.is_available())"
-    ask = [python_in(VENV), "-c", code]
+        code = "import torch as t; sees = t.cuda.is_available(); print(t.__version__, "
+        code += "'sees the card' if sees else 'does not see it: pytorch.org says how')"
+    ask = [str(python_in(VENV)), "-c", code]
+    if not VENV.exists():
+        return "not installed yet"
     told = subprocess.run(ask, capture_output=True, text=True, timeout=120)
     return told.stdout.strip() if told.returncode == 0 else "not installed in .venv"
 
 
 def tell_index() -> str:
-    url = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple/")
+    url = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple/"
     host = urllib.parse.urlsplit(url).hostname  # never the user name and password
-    if answers(url):
-        return f"{host} answers"
-    return f"{host} does not answer: check network and proxy, or use --wheelhouse"
-
-
-def tell_hub() -> str:
-    if answers("https://huggingface.co"):
-        return "huggingface.co answers (it is asked only with HF_HUB_OFFLINE=0)"
-    return "huggingface.co does not answer: the tiny model needs no hub"
+    silent = "does not answer: check network and proxy, or use --wheelhouse"
+    return f"{host} {'answers' if answers(url) else silent}"
 
 
 def tell_venv() -> str:
@@ -367,35 +368,32 @@ def tell_venv() -> str:
 
 
 def tell_notebooks() -> str:
-    lines = ["00 to 02 (the game, players)          yes"]
+    small = "yes"
     if is_intel_mac(platform.system(), platform.machine()):
-        verdict = "no: there is no current torch for Intel Macs; use Colab"
+        small = "no: there is no current torch for Intel Macs; use Colab"
     elif memory_gb() < 3:
-        verdict = "hardly: 3 GB of memory are asked for; use Colab"
-    else:
-        verdict = "yes"
-    lines.append("03 and later, tiny model              " + verdict)
-    big = any(size >= 15 for _, size, _ in gpus())
-    lines.append(
-        "models of 7 B and more, in 4 bits     "
-        + ("yes" if big else "no: one GPU of 16 GB is needed; rent one, or use Colab")
-    )
-    return ("\n" + " " * 11).join(lines)
+        small = "hardly: 3 GB of memory are asked for; use Colab"
+    big = "no: one GPU of 16 GB is needed; rent one, or use Colab"
+    if any(size >= 15 for _, size, _ in gpus()):
+        big = "yes"
+    return f"""00 to 02, the game and players     yes
+           03 and later, the tiny model       {small}
+           models of 7 B and more, in 4 bits  {big}"""
 
 
 def doctor() -> None:
     """Says what this machine can do. Each line stands alone: none stops the others."""
     cores = getattr(os, "process_cpu_count", os.cpu_count)
+    hub = ("does not answer: the tiny model needs no hub", "answers")
     probes = {
         "Python": lambda: f"{platform.python_version()} at {sys.executable}",
         "system": lambda: f"{platform.system()} {platform.machine()}, {cores()} cores",
         "memory": lambda: f"{memory_gb():.1f} GB",
-        "disk": lambda: f"{shutil.disk_usage(ROOT).free / 1e9:.1f} GB free "
-        f"({FREE_GB} needed for an installation)",
+        "disk": lambda: f"{free_gb():.1f} GB free ({FREE_GB} needed to install)",
         "GPU": tell_gpus,
         "torch": tell_torch,
         "packages": tell_index,
-        "models": tell_hub,
+        "models": lambda: "huggingface.co " + hub[answers("https://huggingface.co")],
         ".venv": tell_venv,
         "notebooks": tell_notebooks,
     }
@@ -406,6 +404,7 @@ def doctor() -> None:
             text = f"could not tell ({type(error).__name__}: {error})"
         say(f"{title:<11}{text}")
     say("\nNext: `run.py tutorial` runs every notebook, `run.py lab` opens them.")
+    say("Models are fetched from a hub only where HF_HUB_OFFLINE=0 is set.")
 
 
 # The commands --------------------------------------------------------------------
@@ -443,36 +442,34 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and what is to be handed on to pytest, JupyterLab or the kit."""
     parser = argparse.ArgumentParser(
         prog="run.py", description="One command for everything; see also README.md."
     )
-    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    shared.add_argument("--unpinned", action="store_true", help="newest, no pins")
-    shared.add_argument("--no-torch", action="store_true", help="leave torch out")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    def add(name: str, text: str, parents: bool = True) -> argparse.ArgumentParser:
-        chain = [shared] if parents else []
-        return commands.add_parser(
-            name, help=text, description=text, parents=chain, allow_abbrev=False
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False
         )
+        if name != "doctor":
+            command.add_argument("--unpinned", action="store_true", help="no pins")
+            command.add_argument("--no-torch", action="store_true", help="no torch")
+        if name in EXTRAS:
+            text = "install from this folder, without a network"
+            command.add_argument("--wheelhouse", type=Path, metavar="DIR", help=text)
+        return command
 
     tutorial = add("tutorial", "run every notebook; look into build/index.html")
     tutorial.add_argument("--profile", choices=["ci", "cpu", "gpu"], default="cpu")
     tutorial.add_argument("--only", nargs="+", metavar="NN", help="just these: 01 05")
-    chosen = [
-        tutorial,
-        add("test", "run the tests; more arguments go to pytest"),
-        add("lab", "open the notebooks in JupyterLab; more arguments go to it"),
-        add("reference", "measure the reference figures; more arguments go to it"),
-    ]
-    for command in chosen:
-        text = "install from this folder, without a network"
-        command.add_argument("--wheelhouse", type=Path, metavar="DIR", help=text)
+    add("test", "run the tests; more arguments go to pytest")
+    add("lab", "open the notebooks in JupyterLab; more arguments go to it")
+    add("reference", "measure the reference figures; more arguments go to the kit")
+    add("doctor", "say in plain words what this machine can do")
     house = add("wheelhouse", "download all that an installation needs into a folder")
     house.add_argument("folder", type=Path)
     house.set_defaults(wheelhouse=None)
-    add("doctor", "say in plain words what this machine can do", parents=False)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in ("test", "lab", "reference"):
         parser.error(f"{options.command} does not know {' '.join(rest)}")
@@ -481,7 +478,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def main(arguments: list[str]) -> int:
     # A redirected Windows console may not know every character of pip's output.
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     options, rest = parse(arguments)
     if options.command == "doctor":
         doctor()
