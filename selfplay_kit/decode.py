@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SPARSE = 0.7  # when fewer of the rows at work go on, the others are dropped
+SPARSE = 0.7  # below this share of busy rows, idle ones are left out of the work
 
 
 class Rows:
     """``count`` rows over ``model``, with room that grows as they do."""
 
-    def __init__(self, model: Any, count: int, *, capacity: int = 64):
+    def __init__(self, model: Any, count: int, *, capacity: int = 96):
         self.model = model
         self.device = next(model.parameters()).device
         self.window = getattr(model.config, "max_position_embeddings", 2**30)
@@ -42,10 +42,12 @@ class Rows:
         Returns the logits of the next token, shape (len(rows), vocabulary). A
         chunk may be empty only where a sampled token is still unread.
         """
+        new = self._with_unread(rows, chunks)
         work = _Work(self, rows)
-        logits = self._forward(work, self._with_unread(rows, chunks))
+        logits = self._forward(work, [new.get(r, []) for r in work.rows])
         work.close()
-        return logits
+        place = {r: at for at, r in enumerate(work.rows)}
+        return logits[[place[r] for r in rows]]
 
     @torch.inference_mode()
     def sample(
@@ -65,37 +67,38 @@ class Rows:
         """
         if temperature < 0:
             raise ValueError(f"temperature must be 0 or more; got {temperature}")
+        new = self._with_unread(rows, chunks)
+        sampled: dict[int, list[int]] = {r: [] for r in rows}
+        going = set(rows)
         work = _Work(self, rows)
-        logits = self._forward(work, self._with_unread(rows, chunks))
-        sampled: list[list[int]] = [[] for _ in rows]
-        live: list[int | None] = list(range(len(rows)))  # who sits where in `work`
+        logits = self._forward(work, [new.get(r, []) for r in work.rows])
         for step in range(max_new):
             tokens = _draw(logits, temperature, generator).tolist()
-            for place, (i, token) in enumerate(zip(live, tokens, strict=True)):
-                if i is None:
-                    continue
-                sampled[i].append(token)
-                if token == stop or step == max_new - 1:
-                    self.unread[rows[i]] = [token]
-                    live[place] = None
-            going = [place for place, i in enumerate(live) if i is not None]
+            for r, token in zip(work.rows, tokens, strict=True):
+                if r in going:
+                    sampled[r].append(token)
+                    if token == stop or step == max_new - 1:
+                        self.unread[r] = [token]
+                        going.discard(r)
             if not going:
                 break
-            if len(going) < SPARSE * len(live):
-                live = [live[place] for place in going]
-                work.keep(going)
-            new = [[] if i is None else [sampled[i][-1]] for i in live]
-            logits = self._forward(work, new)
+            if len(going) < SPARSE * len(work.rows):
+                work = work.without_idle(going)
+            last = [[sampled[r][-1]] if r in going else [] for r in work.rows]
+            logits = self._forward(work, last)
         work.close()
-        return sampled
+        return [sampled[r] for r in rows]
 
-    def _with_unread(self, rows, chunks) -> list[list[int]]:
-        full = [[*self.unread[r], *c] for r, c in zip(rows, chunks, strict=True)]
+    def _with_unread(self, rows, chunks) -> dict[int, list[int]]:
+        new = {r: [*self.unread[r], *c] for r, c in zip(rows, chunks, strict=True)}
+        if len(new) != len(rows) or not all(new.values()):
+            raise ValueError(
+                "rows must be distinct, and a chunk may be empty only where its row "
+                "holds an unread token"
+            )
         for r in rows:
             self.unread[r] = []
-        if not all(full):
-            raise ValueError("a chunk is empty and its row holds no unread token")
-        return full
+        return new
 
     def _forward(self, work: _Work, chunks: list[list[int]]) -> Tensor:
         wide = max(map(len, chunks))
@@ -144,83 +147,80 @@ class _Store:
 
 
 class _Work:
-    """The rows at work: a view of the store, or a compact copy of some of its rows.
+    """The rows at work: where they lie close together, a view of the store with
+    idle rows between them; else a copy, put back by :meth:`close`.
 
     It stands in for a ``transformers`` cache: each layer hands its new keys and
-    values to :meth:`update` and gets back all of them.
+    values to :meth:`update` and gets back all of them. An idle row is fed filler
+    past its end, which its next real token overwrites.
     """
 
     is_compileable = False
 
     def __init__(self, owner: Rows, rows: Sequence[int]):
         self.owner, self.store = owner, owner.store
-        self.rows = torch.as_tensor(rows, device=owner.device)
-        self.whole = list(rows) == list(range(self.store.count))
-        self.lengths = owner.lengths[self.rows]
+        low, high = min(rows), max(rows) + 1
+        near = len(rows) >= SPARSE * (high - low)
+        self.span = slice(low, high) if near else None
+        self.rows = list(range(low, high)) if near else list(rows)
+        self.index = torch.tensor(self.rows, device=owner.device)
+        self.lengths = owner.lengths[self.index]
+        self.room = int(self.lengths.max())
         self.places: Tensor | None = None
-        self.room = int(self.lengths.max()) if len(rows) else 0
-        self.copies: list[tuple[Tensor, Tensor]] = []
-        if not self.whole:
-            self.copies = [self._copy(pair, self.rows) for pair in self.store.layers]
-        self.at = torch.arange(len(rows), device=owner.device)
+        self.at = torch.arange(len(self.rows), device=owner.device)[:, None]
+        self.copies = [] if near else [self._copy(p) for p in self.store.layers]
 
-    def _copy(self, pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple:
+    def _copy(self, pair: tuple[Tensor, Tensor]) -> tuple:
         return tuple(
-            _widened(t[:, :, : self.room].index_select(0, rows), self.store.room)
+            _widened(t[:, :, : self.room].index_select(0, self.index), self.room + 32)
             for t in pair
         )
 
-    @property
-    def layers(self) -> list[tuple[Tensor, Tensor]]:
-        return self.store.layers if self.whole else self.copies
-
     def make_room(self, room: int) -> None:
         self.room = room
-        if room <= self.store.room:
-            return
         self.store.grow(room)
-        if not self.whole:
-            for i, pair in enumerate(self.copies):
-                self.copies[i] = tuple(_widened(t, self.store.room) for t in pair)
+        if self.copies and room > self.copies[0][0].shape[2]:
+            self.copies = [
+                tuple(_widened(t, room + 32) for t in pair) for pair in self.copies
+            ]
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_, **__):
         """Write new keys and values at each row's own end; return all so far."""
-        if layer == len(self.layers):
-            for layers, count in self._missing(layer):
-                shape = (count, keys.shape[1], self.store.room, keys.shape[3])
-                layers.append((keys.new_zeros(shape), values.new_zeros(shape)))
-        all_keys, all_values = self.layers[layer]
-        at = self.at[:, None]
-        all_keys[at, :, self.places] = keys.transpose(1, 2)
-        all_values[at, :, self.places] = values.transpose(1, 2)
-        return all_keys[:, :, : self.room], all_values[:, :, : self.room]
+        store, count = self.store, len(self.rows)
+        if layer == len(store.layers):
+            store.layers.append(
+                tuple(_room_for(t, store.count, store.room) for t in (keys, values))
+            )
+        if self.span is None and layer == len(self.copies):
+            self.copies.append(
+                tuple(_room_for(t, count, self.room + 32) for t in (keys, values))
+            )
+        if self.span is None:
+            whole = self.copies[layer]
+        else:
+            whole = tuple(t[self.span] for t in store.layers[layer])
+        for t, new in zip(whole, (keys, values), strict=True):
+            t[self.at, :, self.places] = new.transpose(1, 2)
+        return tuple(t[:, :, : self.room] for t in whole)
 
-    def _missing(self, layer: int):
-        if len(self.store.layers) == layer:
-            yield self.store.layers, self.store.count
-        if not self.whole:
-            yield self.copies, len(self.rows)
-
-    def keep(self, going: list[int]) -> None:
-        """Go on with the rows at these places alone."""
-        kept = torch.as_tensor(going, device=self.rows.device)
+    def without_idle(self, going: set[int]) -> _Work:
+        """The same work with those rows alone that go on."""
         self.close()
-        self.copies = [self._copy(pair, kept) for pair in self.layers]
-        self.whole = False
-        self.rows, self.lengths = self.rows[kept], self.lengths[kept]
-        self.at = torch.arange(len(going), device=self.rows.device)
+        return _Work(self.owner, [r for r in self.rows if r in going])
 
     def close(self) -> None:
         """Put what was read back into the store."""
-        self.owner.lengths[self.rows] = self.lengths
-        if self.whole:
-            return
-        for stored, copies in zip(self.store.layers, self.copies, strict=True):
+        self.owner.lengths[self.index] = self.lengths
+        for stored, copies in zip(self.store.layers, self.copies, strict=False):
             for t, copy in zip(stored, copies, strict=True):
-                t[self.rows, :, : self.room] = copy[:, :, : self.room]
+                t[self.index, :, : self.room] = copy[:, :, : self.room]
 
     def get_seq_length(self, layer: int = 0) -> int:
         return self.room
+
+
+def _room_for(like: Tensor, count: int, room: int) -> Tensor:
+    return like.new_zeros((count, like.shape[1], room, like.shape[3]))
 
 
 def _widened(t: Tensor, room: int) -> Tensor:

@@ -42,11 +42,13 @@ class LMPlayer:
 
 
 class LMTable:
-    """The rows of one batch: row 2 g + s is seat s of game g."""
+    """The rows of one batch, one for each seat of each game, numbered in the order
+    in which they first speak (so that rows that speak together lie together)."""
 
     def __init__(self, player: LMPlayer, games: int, seed: int | str):
         self.lm, self.temperature = player.lm, player.temperature
         self.rows = Rows(self.lm.model, 2 * games)
+        self.row_of: dict[tuple[int, int], int] = {}
         self.seen = [0] * (2 * games)  # turns of the dialogue that the row holds
         number = random.Random(f"{seed}/sample").getrandbits(63)
         self.generator = torch.Generator(self.rows.device).manual_seed(number)
@@ -58,7 +60,7 @@ class LMTable:
         at, chunks = [], []
         moves = [Move("")] * len(positions)
         for i, p in enumerate(positions):
-            row = 2 * p.game + p.seat
+            row = self.row_of.setdefault((p.game, p.seat), len(self.row_of))
             chunk = self._news(row, p)
             if self.rows.room(row) >= len(chunk) + self.lm.max_new_tokens:
                 at.append((i, row))

@@ -48,8 +48,7 @@ def _counts(t: Transcript, objective: Objective) -> dict[str, tuple[float, float
     words = [
         len(r.text.split())
         for m in t.moves
-        if not m.error
-        and (r := parse(m.text, t.scenario.counts)).kind == "message"
+        if not m.error and (r := parse(m.text, t.scenario.counts)).kind == "message"
     ]
     return {
         "mean_points": ((x + y) / 2, 1),

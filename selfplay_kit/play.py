@@ -83,9 +83,7 @@ def _play_batch(pair, games, *, seed, on_end) -> list[Transcript]:
     names = (pair[0].name, pair[1].name)
     tables = [pair[0].sit(len(games), seed=f"{seed}/0")]
     tables += (
-        tables
-        if pair[1] is pair[0]
-        else [pair[1].sit(len(games), seed=f"{seed}/1")]
+        tables if pair[1] is pair[0] else [pair[1].sit(len(games), seed=f"{seed}/1")]
     )
     done: list[Transcript | None] = [None] * len(games)
     waiting = list(range(len(games)))

@@ -185,8 +185,9 @@ def _clone(config, number, lm, games, progress) -> dict[str, Any]:
         lr=config.lr,
         batch=config.batch,
         seed=f"{config.seed}/round {number}",
-        on_step=lambda step, steps, loss: progress
-        and progress(f"round {number}: train", step, steps),
+        on_step=lambda step, steps, loss: (
+            progress and progress(f"round {number}: train", step, steps)
+        ),
     )
     return {
         "kept": len(kept),
@@ -301,5 +302,3 @@ def _hashes(folder: Path) -> dict[str, str]:
         for f in sorted(folder.rglob("*"))
         if f.is_file() and f.name != "done" and not f.name.endswith(".part")
     }
-
-

@@ -186,8 +186,7 @@ def pareto(scenario: Scenario) -> tuple[Pair, ...]:
 def max_joint(scenario: Scenario) -> int:
     """The best joint score X + Y that any deal reaches, in points."""
     return sum(
-        n * max(a, b)
-        for n, a, b in zip(scenario.counts, *scenario.values, strict=True)
+        n * max(a, b) for n, a, b in zip(scenario.counts, *scenario.values, strict=True)
     )
 
 

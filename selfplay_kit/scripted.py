@@ -48,9 +48,7 @@ class View:
                     self.theirs = heard.values
 
     def _my_share(self, heard: Heard, mine: bool) -> Share | None:
-        own, other = (
-            (heard.mine, heard.yours) if mine else (heard.yours, heard.mine)
-        )
+        own, other = (heard.mine, heard.yours) if mine else (heard.yours, heard.mine)
         if own is None and other is not None:
             own = self.rest(other)
         fits = own and all(0 <= k <= n for k, n in zip(own, self.counts, strict=True))
@@ -167,8 +165,11 @@ class ScriptTable:
     def reply(self, positions: Sequence[Position]) -> list[Move]:
         """One move for each position; its chance depends on that position alone."""
         return [
-            Move(self.who.act(p, random.Random(f"{self.seed}/{p.game}/{p.seat}/"
-                                               f"{len(p.lines)}")))
+            Move(
+                self.who.act(
+                    p, random.Random(f"{self.seed}/{p.game}/{p.seat}/{len(p.lines)}")
+                )
+            )
             for p in positions
         ]
 

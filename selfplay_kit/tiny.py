@@ -21,7 +21,14 @@ from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .play import play_games
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
 
-PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = "<pad>", "<unk>", "<end>", "<sys>", "<me>", "<you>"
+PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = (
+    "<pad>",
+    "<unk>",
+    "<end>",
+    "<sys>",
+    "<me>",
+    "<you>",
+)
 SPECIAL = [PAD, UNKNOWN, STOP, SYSTEM, ME, YOU]
 PATTERN = r"\[[a-z_ ]+\]|<[a-z]+>|\d+ (?:book|hat|ball)s?|=\d+|[a-z]+|\d|[^\s\w]"
 TEMPLATE = (
@@ -149,9 +156,7 @@ def _slip(p, rng: random.Random) -> str:
     share = tuple(rng.randint(0, n) for n in p.counts)
     said = propose(share).removeprefix(PROPOSE).strip(" ()")
     kinds = said.split(", ")
-    too_many = tuple(
-        MAX_COUNT if i == 0 else k for i, k in enumerate(share)
-    )
+    too_many = tuple(MAX_COUNT if i == 0 else k for i, k in enumerate(share))
     slips = [
         f"i take {said} .",  # no_prefix
         f"{MESSAGE} ok . {PROPOSE} ( {said} )",  # second_prefix
@@ -189,12 +194,8 @@ def script_games(
         tables.setdefault(table, []).append(rng.choice(train))
     games = []
     for (a, b, lam), chosen in tables.items():
-        pair = tuple(
-            Slipping(scripted.NEGOTIATORS[who](noise), slip) for who in (a, b)
-        )
-        games += play_games(
-            pair, chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}"
-        )
+        pair = tuple(Slipping(scripted.NEGOTIATORS[who](noise), slip) for who in (a, b))
+        games += play_games(pair, chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}")
     rng.shuffle(games)
     return games
 

@@ -1,0 +1,238 @@
+"""What a notebook needs beside its story: set-up, progress, checks, records.
+
+One call, :func:`setup`, stands at the top of every notebook. Text that comes from
+a person or a model is escaped before it is shown. Nothing below imports this.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .game import Game, Transcript
+from .protocol import Move
+from .rules import ITEMS
+
+PROFILES = ("ci", "cpu", "gpu")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The profile that a notebook runs in; :meth:`pick` chooses its sizes."""
+
+    profile: str
+
+    def pick(self, *, ci: Any, cpu: Any, gpu: Any = None) -> Any:
+        """The value for this profile (``gpu`` falls back to ``cpu``'s)."""
+        if self.profile == "ci":
+            return ci
+        return cpu if self.profile == "cpu" or gpu is None else gpu
+
+
+def setup(profile: str = "cpu", *, torch: bool = False) -> Setup:
+    """Set the notebook up: the profile, the figures' style, and with ``torch``
+    the number of threads. Raises ``ValueError`` for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ValueError(
+            f"PROFILE must be one of {', '.join(PROFILES)}; got {profile!r}"
+        )
+    import matplotlib
+
+    from .plots import STYLE
+
+    matplotlib.rcParams.update(STYLE)
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg")
+    except ImportError:
+        pass  # outside IPython there is no inline backend to set
+    line = f"selfplay_kit, profile {profile!r}, Python {sys.version.split()[0]}"
+    if torch:
+        line += f", {_torch_line()}"
+    print(line)
+    return Setup(profile)
+
+
+def _torch_line() -> str:
+    try:
+        import torch
+        import transformers
+    except ImportError as e:
+        raise ImportError(
+            f"this notebook needs {e.name}, which is not installed. In a checkout: "
+            "`python run.py tutorial`. Elsewhere: `pip install 'selfplay-kit[lm]'`. "
+            "Notebooks 00 to 02 run without it."
+        ) from e
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return (
+        f"torch {torch.__version__} on {where}, transformers {transformers.__version__}"
+    )
+
+
+def progress(label: str = "") -> Callable[[str, int, int], None]:
+    """A progress callback ``(what, done, of)`` for ``rounds.run`` and its like.
+
+    A bar with the time left where somebody looks; one plain line for each step
+    that is whole where nobody does.
+    """
+    if _watched():
+        return _Bars(label)
+    started = time.perf_counter()
+
+    def line(what: str, done: int, of: int) -> None:
+        if done == of:
+            spent = time.perf_counter() - started
+            print(f"{label}{what}: {done} of {of}, {spent:.1f} s so far", flush=True)
+
+    return line
+
+
+class _Bars:
+    def __init__(self, label: str):
+        self.label, self.what, self.bar = label, None, None
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        from tqdm.auto import tqdm
+
+        if what != self.what:
+            if self.bar is not None:
+                self.bar.close()
+            self.what = what
+            self.bar = tqdm(total=of, desc=f"{self.label}{what}", leave=False)
+        self.bar.update(done - self.bar.n)
+        if done == of:
+            self.bar.close()
+
+
+def _watched() -> bool:
+    if os.environ.get("CI") or os.environ.get("SELFPLAY_KIT_QUIET"):
+        return False
+    return "ipykernel" in sys.modules or sys.stderr.isatty()
+
+
+def on_end(report: Callable[[str, int, int], None], what: str, of: int):
+    """A callback for ``play_games(on_end=...)`` that counts ended games."""
+    ended = 0
+
+    def count(i: int, transcript: Transcript) -> None:
+        nonlocal ended
+        ended += 1
+        report(what, ended, of)
+
+    return count
+
+
+def check(name: str, answer: Any, test: Callable[[Any], str | None]) -> bool:
+    """Check an exercise: ``test(answer)`` says what is wrong, or ``None``.
+
+    An answer of ``None`` (or a function that returns ``None`` where ``test`` says
+    so) is *not solved yet*. Never stops a student's notebook; where
+    ``SELFPLAY_KIT_STRICT`` is set, as for the solutions, anything but a right
+    answer raises ``AssertionError``.
+    """
+    if answer is None:
+        wrong = "not solved yet"
+    else:
+        try:
+            wrong = test(answer)
+        except Exception as e:  # a student's code may do anything
+            wrong = f"it raised {type(e).__name__}: {e}"
+    print(f"{name}: " + ("right!" if wrong is None else wrong))
+    if wrong is not None and os.environ.get("SELFPLAY_KIT_STRICT"):
+        raise AssertionError(f"{name}: {wrong}")
+    return wrong is None
+
+
+NOT_SOLVED = "not solved yet"
+
+
+def record(name: str, value: Any) -> None:
+    """Note a number for ``build/results.json`` (only where a build listens)."""
+    where = os.environ.get("SELFPLAY_KIT_RESULTS")
+    if where:
+        with Path(where).open("a", encoding="utf-8") as f:
+            f.write(json.dumps({"name": name, "value": value}) + "\n")
+
+
+class _Html(str):
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], caption: str) -> _Html:
+    """An HTML table with a caption; every cell is escaped."""
+
+    def cells(tag: str, row: Sequence[Any]) -> str:
+        return "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in row)
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return _Html(
+        f"<table><caption>{html.escape(caption)}</caption>"
+        f"<thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def show_game(t: Transcript, *, caption: str | None = None) -> _Html:
+    """A transcript as a table: who, what was said, what the parser saw."""
+    rows = []
+    for m in t.moves:
+        seen = f"invalid: {m.error}" if m.error else ""
+        rows.append((f"player {m.seat}", m.text, seen))
+    pool = ", ".join(f"{n} {i}" for n, i in zip(t.scenario.counts, ITEMS, strict=True))
+    end = "deal" if t.agreed else "aborted" if t.aborted else "no deal"
+    told = caption or (
+        f"Pool: {pool}. Values: {t.scenario.values[0]} and {t.scenario.values[1]}. "
+        f"{end}, {t.points[0]} and {t.points[1]} points."
+    )
+    return table(("who", "said", "parser"), rows, told)
+
+
+def play_by_typing(
+    partner,
+    scenario,
+    objective,
+    *,
+    seat: int = 0,
+    seed: int = 0,
+    ask: Callable[[str], str] = input,
+    tell: Callable[[str], None] = print,
+) -> Transcript:
+    """A person in ``seat`` plays ``partner`` by typing; returns the transcript.
+
+    ``ask`` gets the prompt and returns what was typed: a list's iterator makes a
+    headless twin of a person. An empty line asks again.
+    """
+    game = Game(scenario, objective, first=seed % 2)
+    table_ = partner.sit(1, seed=seed)
+    mine = ", ".join(
+        f"{n} {i} worth {v} each"
+        for n, i, v in zip(scenario.counts, ITEMS, scenario.values[seat], strict=True)
+    )
+    tell(f"The pool: {mine} to you.")
+    while not game.over:
+        if game.turn == seat:
+            typed = ask("you: ")
+            if not typed.strip():
+                continue
+            game = game.submit(Move(typed))
+            if game.moves[-1].error:
+                tell(f"(invalid: {game.position(seat).lines[-1].text})")
+        else:
+            game = game.submit(table_.reply([game.position()])[0])
+            last = game.position(seat).lines[-1:]
+            if last and last[0].by == "theirs":
+                tell(f"partner: {last[0].text}")
+            elif last and last[0].by == "proposed":
+                tell("(your partner has proposed; now you must propose)")
+    table_.close()
+    tell(f"{'Deal' if game.agreed else 'No deal'}: you get {game.points[seat]} points.")
+    return game.transcript(("person", partner.name), seed)
