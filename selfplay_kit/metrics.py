@@ -10,7 +10,7 @@ scenario count as one draw; between seeds of training they say nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from .game import Transcript
@@ -33,7 +33,7 @@ METRICS = (
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def pareto_points(scenario: Scenario) -> frozenset[tuple[int, int]]:
     """The points (X, Y) of the Pareto-optimal deals."""
     return frozenset(

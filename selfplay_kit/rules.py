@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from math import isfinite
 
@@ -115,7 +115,7 @@ def _dot(values: Share, share: Share) -> int:
     return values[0] * share[0] + values[1] * share[1] + values[2] * share[2]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _allocations(counts: Share) -> tuple[Pair, ...]:
     shares = product(*(range(n + 1) for n in counts))
     return tuple(
@@ -208,13 +208,13 @@ def maxmin_deal(scenario: Scenario) -> Pair:
     return max(scenario.allocations(), key=worst_then_joint)
 
 
-@lru_cache(maxsize=None)
+@cache
 def legal_partner_values(counts: Share, own: Share) -> tuple[Share, ...]:
     """Every value triple that a partner of ``own`` may have over this pool."""
     return tuple(v for v in _value_triples(counts) if _compatible(own, v))
 
 
-@lru_cache(maxsize=None)
+@cache
 def blind_share(counts: Share, own: Share) -> Share:
     """The share with the best expected joint score, given one's own values alone.
 
@@ -236,7 +236,7 @@ def _compatible(a: Share, b: Share) -> bool:
     return each_valued and any(x and y for x, y in zip(a, b, strict=True))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _value_triples(counts: Share) -> tuple[Share, ...]:
     grid = product(*(range(VALUE_OF_POOL // n + 1) for n in counts))
     return tuple(v for v in grid if _dot(v, counts) == VALUE_OF_POOL)
@@ -272,7 +272,7 @@ def split_of(scenario: Scenario) -> str:
     return "development" if bucket == 0 else "test" if bucket == 1 else "train"
 
 
-@lru_cache(maxsize=None)
+@cache
 def scenarios(split: str = "train") -> tuple[Scenario, ...]:
     """The legal scenarios of one split, in the order of :func:`all_scenarios`."""
     if split not in SPLITS:

@@ -17,8 +17,8 @@ from typing import Any
 from . import phrasebook, scripted
 from .cloning import fine_tune, make_sample, views
 from .models import LanguageModel, make_report
-from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .play import play_games
+from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
 
 PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = (
