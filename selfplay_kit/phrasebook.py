@@ -95,8 +95,8 @@ def split_words(share: Share) -> str:
 
 
 def say_offer(share: Share, counts: Share, rng: random.Random) -> str:
-    """Ask for ``share``; one time in four it is said as what the other gets."""
-    if rng.random() < 0.25:
+    """Ask for ``share``; one time in seven it is said as what the other gets."""
+    if rng.random() < 0.15:
         rest = tuple(n - k for n, k in zip(counts, share, strict=True))
         return rng.choice(OFFERS_YOURS).format(s=split_words(rest))
     return rng.choice(OFFERS_MINE).format(s=split_words(share))

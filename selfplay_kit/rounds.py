@@ -105,12 +105,17 @@ Progress = Callable[[str, int, int], None]  # what, done, of
 
 
 def run(
-    config: Config, folder: str | Path, *, progress: Progress | None = None
+    config: Config,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    on_round: Callable[[Round], None] | None = None,
 ) -> list[Round]:
     """Play ``config.rounds`` rounds into ``folder``; whole rounds that are there
     are kept. Returns all rounds, 0 to ``config.rounds``.
 
-    ``progress(what, done, of)`` is told of each game and training step. Raises
+    ``progress(what, done, of)`` is told of each game and training step,
+    ``on_round`` of each round that is whole, those found in the folder too. Raises
     :class:`RunError` for a folder of another configuration or damaged files, and
     :class:`~selfplay_kit.cloning.TrainingError` when training can't go on; what
     was finished stays.
@@ -120,6 +125,8 @@ def run(
     base = load_model(config.base, config.precision)
     _claim(config, folder, base)
     done = read_rounds(folder, limit=config.rounds)
+    for whole in done if on_round else ():
+        on_round(whole)
     lm = base if len(done) < 2 else done[-1].model(config)
     for number in range(len(done), config.rounds + 1):
         here = folder / f"round-{number:02d}"
@@ -146,6 +153,8 @@ def run(
         _write(here / "metrics.json", json.dumps(metrics, indent=1))
         _write(here / "done", json.dumps(_hashes(here), indent=1))
         done.append(Round(number, here, metrics))
+        if on_round:
+            on_round(done[-1])
     return done
 
 

@@ -21,6 +21,7 @@ from .phrasebook import Heard, hear
 from .protocol import MESSAGE, Move, Position, propose
 from .rules import Share, _allocations, blind_share, legal_partner_values
 
+DIRECT = 0.35  # how often an offer is accepted by proposing at once
 PATIENCE = 6  # own messages after which a negotiator proposes what it asks for
 
 
@@ -124,7 +125,7 @@ class Negotiator:
             share = self._share(view.offered, view, rng, clumsy)
             return (
                 propose(share)
-                if rng.random() < 0.6
+                if rng.random() < DIRECT
                 else f"{MESSAGE} {say.say_accept(share, rng)}"
             )
         if view.spoken >= PATIENCE:

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import random
 import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +239,55 @@ def save_base(lm: LanguageModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(lm.model).to(torch.float16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one base is made: clean games for literacy, or another base and then
+    clumsy games, whose ``noise`` sets where it starts."""
+
+    start: str | None = None  # the base it goes on from
+    noise: float = 0.0
+    steps: int = 3000
+    lr: float = 3e-3
+    lr_end: float = 1e-3
+    slip: float = 0.03
+    seed: int = 0
+
+
+RECIPES = {
+    "clean": Recipe(),
+    "middling": Recipe("clean", noise=0.3, steps=125, lr=1e-3, lr_end=0.0),
+    "weak": Recipe("clean", noise=0.7, steps=125, lr=1e-3, lr_end=0.0),
+}
+LITERACY = ("fair", "fair", "blind", "teller", "teller", "greedy", "stubborn", "liar")
+
+
+def make_base(name: str, made: dict[str, LanguageModel]) -> LanguageModel:
+    """Make the base ``name`` of :data:`RECIPES`; ``made`` holds those before it."""
+    recipe = RECIPES[name]
+    lm = blank(recipe.seed)
+    if recipe.start:
+        lm.model.load_state_dict(made[recipe.start].model.state_dict())
+    literate(
+        lm,
+        f"{name}/{recipe.seed}",
+        steps=recipe.steps,
+        lr=recipe.lr,
+        lr_end=recipe.lr_end,
+        tempers=LITERACY,
+        noise=recipe.noise,
+        slip=recipe.slip,
+    )
+    return lm
+
+
+def make_bases(folder: Path, tell: Callable[[str], None] = print) -> None:
+    """Make every base of :data:`RECIPES` into ``folder``, with the tokenizer."""
+    make_tokenizer().save_pretrained(folder / "tokenizer")
+    made: dict[str, LanguageModel] = {}
+    for name in RECIPES:
+        started = time.perf_counter()
+        made[name] = make_base(name, made)
+        save_base(made[name], folder / name)
+        tell(f"{name}: made in {time.perf_counter() - started:.0f} s")

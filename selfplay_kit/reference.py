@@ -1,0 +1,189 @@
+"""The recorded results, made by one command from run folders.
+
+``data/reference/spine.json`` holds what the README and notebook 05 quote: rounds
+of self-play under three objectives over several seeds, with their controls,
+scored once on the test split. What is chosen (the base's best temperature) is
+chosen on the development split. A rerun continues from the run folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .metrics import METRICS, seed_interval
+from .models import load_model
+from .rounds import Config, Round, evaluate, run
+from .rules import OBJECTIVES
+
+TEMPERATURES = (1.0, 0.7, 0.5, 0.3, 0.1)
+TEST_GAMES = 500
+
+
+def provenance() -> dict[str, Any]:
+    """Commit, versions, processor and threads: where a number comes from."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = None
+    versions = {}
+    for name in ("selfplay-kit", "torch", "transformers", "numpy", "scipy"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return {
+        "commit": commit,
+        "python": platform.python_version(),
+        "versions": versions,
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def over_seeds(found: Sequence[dict[str, Any]], names=METRICS) -> dict[str, Any]:
+    """For each metric the mean over seeds, its 95 % t interval, and every value."""
+    merged = {}
+    for name in names:
+        values = [f[name]["value"] for f in found if f[name]["value"] is not None]
+        if values:
+            merged[name] = seed_interval(values) | {"values": values}
+    return merged
+
+
+def spine(
+    runs: Path,
+    out: Path,
+    *,
+    seeds: int = 5,
+    base: str = "tiny-weak",
+    rounds: int = 10,
+    games: int = 500,
+    tell: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Run, score and write the spine; returns what was written to ``out``."""
+    began = time.perf_counter()
+    result: dict[str, Any] = {
+        "provenance": provenance(),
+        "config": {"base": base, "rounds": rounds, "games": games, "seeds": seeds},
+        "runs": {},
+        "no_filter": {},
+        "test": {},
+    }
+    for objective in OBJECTIVES:
+        for arm, chosen in (("runs", "above_mean"), ("no_filter", "no_filter")):
+            played = []
+            for seed in range(seeds):
+                config = Config(
+                    base=base,
+                    lam=OBJECTIVES[objective].lam,
+                    rounds=rounds,
+                    games=games,
+                    filter=chosen,
+                    seed=seed,
+                )
+                folder = runs / f"{base}-{objective}-{chosen}-seed{seed}"
+                played.append((config, run(config, folder)))
+                last = played[-1][1][-1].metrics["mean_points"]["value"]
+                tell(f"{folder.name}: {last:.2f} points a player in the last round")
+            result[arm][objective] = _merge_rounds([r for _, r in played])
+            score = result["test"].setdefault(objective, {})
+            name = "last" if arm == "runs" else "no_filter"
+            score[name] = _score(played, objective, 1.0)
+            if arm == "runs":
+                score["last_at_0.3"] = _score(played, objective, 0.3)
+                score |= _base_scores(base, objective, seeds, tell)
+        _save(result, began, out)
+    return result
+
+
+def _base_scores(base, objective, seeds, tell) -> dict[str, Any]:
+    """The base on the test split, at 1 and at its best temperature, which is
+    chosen by the mean reward on the development split."""
+    goal = OBJECTIVES[objective]
+    lm = load_model(base)
+    by = {
+        t: evaluate(lm, goal, temperature=t, games=TEST_GAMES)["mean_points"]["value"]
+        for t in TEMPERATURES
+    }
+    best = max(by, key=lambda t: by[t])
+    tell(f"{objective}: the base is best at temperature {best} (development)")
+    scores = {
+        t: over_seeds(
+            [
+                evaluate(
+                    lm, goal, temperature=t, games=TEST_GAMES, split="test", seed=s
+                )
+                for s in range(seeds)
+            ]
+        )
+        for t in {1.0, best}
+    }
+    return {
+        "base": scores[1.0],
+        "base_best": scores[best] | {"temperature": best},
+        "base_development": {str(t): v for t, v in by.items()},
+    }
+
+
+def _score(played: list[tuple[Config, list[Round]]], objective: str, t: float):
+    return over_seeds(
+        [
+            evaluate(
+                whole[-1].model(config),
+                OBJECTIVES[objective],
+                games=TEST_GAMES,
+                split="test",
+                temperature=t,
+                seed=config.seed,
+            )
+            for config, whole in played
+        ]
+    )
+
+
+def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
+    """Round by round, each metric over seeds; kept views and seconds too."""
+    merged = []
+    for same in zip(*runs, strict=True):
+        row = {"round": same[0].number} | over_seeds([r.metrics for r in same])
+        row["kept"] = [r.metrics["training"].get("kept") for r in same]
+        row["seconds"] = [r.metrics["seconds"] for r in same]
+        merged.append(row)
+    return {"rounds": merged}
+
+
+def _save(result: dict[str, Any], began: float, out: Path) -> None:
+    result["seconds"] = time.perf_counter() - began
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1, ensure_ascii=False)
+    out.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _rounded(x: Any) -> Any:
+    """Floats to five significant digits, so that a file stays small and readable."""
+    if isinstance(x, float):
+        return float(f"{x:.5g}")
+    if isinstance(x, dict):
+        return {k: _rounded(v) for k, v in x.items()}
+    return [_rounded(v) for v in x] if isinstance(x, list) else x
