@@ -86,8 +86,8 @@ class Position:
 
 _PREFIX = re.compile(r"\[\s*(message|propose)\s*\]", re.IGNORECASE)
 _KIND = re.compile(r"\b(book|hat|ball)s?\b", re.IGNORECASE)
-_SHARE = re.compile(
-    r"([-+]?\d+)\s*books?\b[\s,;]*(?:and\s+)?"
+_SHARE = re.compile(  # what stands before the first count can't change its meaning
+    r"(?:^|[(\[:,]\s*|[a-z]\s+)([-+]?\d+)\s*books?\b[\s,;]*(?:and\s+)?"
     r"([-+]?\d+)\s*hats?\b[\s,;]*(?:and\s+)?"
     r"([-+]?\d+)\s*balls?\b",
     re.IGNORECASE,

@@ -191,11 +191,14 @@ def max_joint(scenario: Scenario) -> int:
 
 
 def nash_deal(scenario: Scenario) -> Pair:
-    """The Nash bargaining deal: the largest product X x Y (first one on a tie)."""
-    return max(
-        scenario.allocations(),
-        key=lambda p: scenario.points(0, p[0]) * scenario.points(1, p[1]),
-    )
+    """The Nash bargaining deal: the largest product X x Y; ties go to the larger
+    joint score, then to the first in the order of the allocations."""
+
+    def product_then_joint(pair: Pair) -> tuple[int, int]:
+        x, y = scenario.points(0, pair[0]), scenario.points(1, pair[1])
+        return x * y, x + y
+
+    return max(scenario.allocations(), key=product_then_joint)
 
 
 def maxmin_deal(scenario: Scenario) -> Pair:
