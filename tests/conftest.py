@@ -7,8 +7,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks a hub for anything
 for name in ("SELFPLAY_KIT_STRICT", "SELFPLAY_KIT_RESULTS"):
     os.environ.pop(name, None)  # a build may have set them; tests set their own
 
-import pytest
-from hypothesis import HealthCheck, settings
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -273,8 +273,7 @@ def test_nothing_of_a_proposal_reaches_the_partner(game, data):
         return
     share = strategies.shares(game.scenario.counts)
     seen = {
-        game.submit(propose(data.draw(share))).position(1 - game.turn)
-        for _ in range(3)
+        game.submit(propose(data.draw(share))).position(1 - game.turn) for _ in range(3)
     }
     assert len(seen) == 1
     assert seen.pop().lines[-1] == Line("proposed", "")

@@ -92,7 +92,7 @@ def test_reference_deals_of_the_public_contexts(public):
     maxmin = [points(s, rules.maxmin_deal(s)) for s in public]
     assert round(mean(map(min, maxmin)), 3) == 6.542
     assert round(mean(sum(xy) / 2 for xy in maxmin), 3) == 7.405
-    best = [max((points(s, p) for p in rules.pareto(s))) for s in public]
+    best = [max(points(s, p) for p in rules.pareto(s)) for s in public]
     assert {x for x, _ in best} == {10}
     assert round(mean(y for _, y in best), 2) == 2.69
 
@@ -186,9 +186,9 @@ def test_reference_deals_by_brute_force(s):
     x, y = points(s, rules.maxmin_deal(s))
     assert (min(x, y), x + y) == max((min(a, b), a + b) for a, b in deals)
     best = max(x + y for x, y in deals)
-    assert any(
-        sum(points(s, p)) == best for p in rules.pareto(s)
-    ), "the best joint deal is on the frontier"
+    assert any(sum(points(s, p)) == best for p in rules.pareto(s)), (
+        "the best joint deal is on the frontier"
+    )
 
 
 @given(strategies.scenarios())
@@ -239,7 +239,7 @@ def test_blind_share_maximises_the_expected_joint(s):
 
 @pytest.mark.parametrize("lam", [1.01, -1.5, float("nan"), float("inf"), "x", None])
 def test_an_illegal_lambda_is_refused(lam):
-    with pytest.raises(ValueError, match="from -1 .* to 1"):
+    with pytest.raises(ValueError, match=r"from -1 .* to 1"):
         Objective(lam)
 
 

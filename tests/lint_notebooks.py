@@ -1,0 +1,115 @@
+"""What a notebook of this kit looks like, as rules that a program can check.
+
+`problems(notebook)` returns a sentence for each rule that is broken. Left out:
+whether the text is any good.
+"""
+
+import re
+
+LINES, COLUMNS, CELLS = 20, 88, 45
+GOALS = "In this notebook you will"
+
+
+def outside_code(text: str) -> str:
+    """Markdown without its code blocks and spans."""
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def headings(notebook: dict) -> list[tuple[int, str]]:
+    """(level, text) of every heading, in order."""
+    found = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = outside_code(cell["source"])
+            found += re.findall(r"^(#{1,6}) +(.+)$", text, re.MULTILINE)
+    return [(len(marks), text.strip()) for marks, text in found]
+
+
+def tagged(notebook: dict, tag: str) -> list[dict]:
+    return [c for c in notebook["cells"] if tag in c["metadata"].get("tags", [])]
+
+
+def cell_problems(cell: dict) -> list[str]:
+    said, source = [], cell["source"]
+    if cell["cell_type"] == "code":
+        if cell["outputs"] or cell["execution_count"] is not None:
+            said.append("has outputs")
+        lines = source.splitlines()
+        if len(lines) > LINES:
+            said.append(f"has {len(lines)} lines, more than {LINES}")
+        longest = max(map(len, lines), default=0)
+        if longest > COLUMNS:
+            said.append(f"has a line of {longest} columns, more than {COLUMNS}")
+    else:
+        text = outside_code(source)
+        images = re.findall(r"<img\b[^>]*>", text)
+        empty = [tag for tag in images if not re.search(r"\balt=[\"'][^\"']", tag)]
+        if re.search(r"!\[\s*\]", text) or empty:
+            said.append("has an image without alt text")
+    return [f"cell {cell['id']} {what}" for what in said]
+
+
+def outline_problems(notebook: dict) -> list[str]:
+    said, levels = [], [level for level, _ in headings(notebook)]
+    if levels.count(1) != 1:
+        said.append(f"has {levels.count(1)} first-level headings, not one")
+    if levels[:1] != [1]:
+        said.append("does not start with a first-level heading")
+    for before, after in zip(levels, levels[1:], strict=False):
+        if after > before + 1:
+            said.append(f"skips from heading level {before} to {after}")
+    return said
+
+
+def shape_problems(notebook: dict) -> list[str]:
+    """Badges (or none), title, goals at the start; recap and next at the end."""
+    said, cells = [], notebook["cells"]
+    opening = []
+    for cell in cells:
+        if cell["cell_type"] != "markdown":
+            break
+        opening.append(cell["source"])
+    text = "\n\n".join(opening)
+    start = re.sub(r"\A(\s*\[!\[[^\]]+\]\([^)]+\)\]\([^)]+\))*\s*", "", text)
+    if not start.startswith("# "):
+        said.append("does not open with its title (after badges, if any)")
+    goals = re.findall(r"^[-*] ", text.partition(GOALS)[2], re.MULTILINE)
+    if GOALS not in text:
+        said.append(f"does not say {GOALS!r} before its first code")
+    elif len(goals) < 3:
+        said.append(f"has {len(goals)} goals, fewer than 3")
+    titles = [text.lower() for _, text in headings(notebook)]
+    recap = [place for place, text in enumerate(titles) if text.startswith("recap")]
+    following = [place for place, text in enumerate(titles) if text.startswith("next")]
+    if not recap:
+        said.append("has no section 'Recap'")
+    if not following or following[-1] != len(titles) - 1:
+        said.append("does not end with a section 'Next'")
+    elif recap and recap[-1] > following[-1]:
+        said.append("has its recap after 'Next'")
+    return said
+
+
+def problems(notebook: dict, solved: bool = False) -> list[str]:
+    """What is wrong with a notebook; `solved` for a solutions notebook."""
+    said = [what for cell in notebook["cells"] for what in cell_problems(cell)]
+    said += outline_problems(notebook) + shape_problems(notebook)
+    if len(notebook["cells"]) > CELLS:
+        said.append(f"has {len(notebook['cells'])} cells, more than {CELLS}")
+    parameters = tagged(notebook, "parameters")
+    if len(parameters) != 1:
+        said.append(f"has {len(parameters)} cells tagged 'parameters', not one")
+    elif 'PROFILE = "cpu"' not in parameters[0]["source"]:
+        said.append("has no PROFILE = \"cpu\" in its cell tagged 'parameters'")
+    ids = [cell["id"] for cell in notebook["cells"]]
+    if len(set(ids)) < len(ids):
+        said.append("has two cells with one id")
+    if "widgets" in notebook["metadata"]:
+        said.append("keeps the state of widgets")
+    wrong = "exercise" if solved else "solution"
+    if any(cell["cell_type"] == "code" for cell in tagged(notebook, wrong)):
+        said.append(f"holds code tagged {wrong!r}")
+    stubs = len([c for c in tagged(notebook, "exercise") if c["cell_type"] == "code"])
+    if not solved and stubs > len(tagged(notebook, "check")):
+        said.append("has an exercise without a check")
+    return said

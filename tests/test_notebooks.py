@@ -1,0 +1,380 @@
+"""Notebooks: as their source says, well formed, and running to their end.
+
+The machinery is tested on a small made-up source, then every real notebook,
+student's and solutions', is executed in profile `ci`.
+"""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.lint_notebooks import problems, tagged
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+sys.path.insert(0, str(NOTEBOOKS))
+
+import derive  # noqa: E402
+import execute  # noqa: E402
+import pages  # noqa: E402
+import tutorial  # noqa: E402
+
+NAMES = sorted(path.stem for path in (NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
+BOTH = [pytest.param(name, False, id=name) for name in NAMES]
+BOTH += [pytest.param(name, True, id=f"{name}-solutions") for name in NAMES]
+
+GOOD = """\
+# %% [markdown]
+# # Counting to three
+#
+# In this notebook you will
+#
+# - count
+# - predict $\\lambda$
+# - check
+
+# %% tags=["parameters"]
+PROFILE = "cpu"
+
+# %%
+import os
+print("profile", PROFILE)
+
+# %% [markdown] tags=["exercise"]
+# ## Exercise: add one
+#
+# <details><summary>Hint</summary>
+#
+# A zeppelin is a hint.
+#
+# </details>
+
+# %% id="stub" tags=["exercise"]
+answer = None
+
+# %% tags=["solution"]
+answer = 1 + 1
+
+# %% tags=["check"]
+if answer is None:
+    print("not solved yet")
+    assert "SELFPLAY_KIT_STRICT" not in os.environ
+else:
+    assert answer == 2
+
+# %% [markdown]
+# ## Recap
+#
+# - Two.
+
+# %% [markdown]
+# ## Next
+#
+# [More](02_more.ipynb), [the source](source/01_count.py)
+"""
+MORE = GOOD.replace("Counting to three", "More").replace("02_more", "01_count")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A made-up notebooks folder with two sources, notebooks written."""
+    place = tmp_path / "notebooks"
+    (place / "source").mkdir(parents=True)
+    for name, text in {"01_count": GOOD, "02_more": MORE}.items():
+        (place / "source" / f"{name}.py").write_text(text, encoding="utf-8")
+    derive.make(place)
+    return place
+
+
+def edit(folder: Path, old: str, new: str, name: str = "01_count") -> None:
+    source = folder / "source" / f"{name}.py"
+    text = source.read_text(encoding="utf-8")
+    assert old in text
+    source.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def code(path: Path) -> str:
+    return "\n".join(c.source for c in pages.read(path).cells if c.cell_type == "code")
+
+
+def printed(cell: dict) -> str:
+    return "".join(output.get("text", "") for output in cell["outputs"])
+
+
+# From source to notebooks
+
+
+def test_exercise_is_for_students_and_solution_for_solutions(folder):
+    student, solved = folder / "01_count.ipynb", folder / "solutions/01_count.ipynb"
+    assert "answer = None" in code(student) and "1 + 1" not in code(student)
+    assert "1 + 1" in code(solved) and "answer = None" not in code(solved)
+    for path in (student, solved):
+        text = path.read_text(encoding="utf-8")
+        assert "Exercise: add one" in text and "assert answer == 2" in text
+
+
+def test_same_source_same_bytes(folder):
+    path = folder / "01_count.ipynb"
+    before = path.read_bytes()
+    assert derive.make(folder) == []
+    path.unlink()
+    assert derive.make(folder) == [path]
+    assert path.read_bytes() == before
+    assert b"\r" not in before and before.endswith(b"}\n")
+
+
+def test_drift_is_found_and_says_what_to_run(folder):
+    assert derive.drift(folder) == []
+    edit(folder, "1 + 1", "3 - 1")
+    (told,) = derive.drift(folder)
+    assert "solutions/01_count.ipynb" in told and "build.py make" in told
+    (folder / "02_more.ipynb").unlink()
+    (folder / "07_stray.ipynb").write_text("{}", encoding="utf-8")
+    told = "\n".join(derive.drift(folder))
+    assert "02_more.ipynb is missing" in told
+    assert "07_stray.ipynb has no source" in told
+
+
+def test_ids_stay_when_a_cell_is_put_elsewhere(folder):
+    def ids() -> dict[str, str]:
+        cells = pages.read(folder / "01_count.ipynb").cells
+        return {cell.source: cell.id for cell in cells}
+
+    before = ids()
+    assert before["answer = None"] == "stub"
+    edit(folder, "# %%\nimport os", "# %%\nprint(0)\n\n# %%\nimport os")
+    derive.make(folder)
+    after = ids()
+    assert len(after) == len(before) + 1
+    assert {source: after[source] for source in before} == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('id="stub" tags=["exercise"]', 'id="stub"', "without an exercise"),
+        ('tags=["solution"]', "", "without a solution"),
+        ("# %%\nimport", '# %% id="stub"\nimport', "two cells have the id"),
+        ('id="stub"', 'id="a b"', "letters, digits"),
+    ],
+)
+def test_a_source_that_cannot_be_right_is_refused(folder, old, new, told):
+    edit(folder, old, new)
+    with pytest.raises(derive.SourceError, match=rf"01_count\.py.*{told}"):
+        derive.make(folder)
+
+
+def test_no_source_is_an_error(tmp_path):
+    with pytest.raises(derive.SourceError, match="No notebook source"):
+        derive.make(tmp_path)
+
+
+def test_equal_cells_get_different_ids():
+    cell = {"cell_type": "code", "source": "x", "metadata": {}}
+    ids = derive.cell_ids([cell, cell, cell])
+    assert len(set(ids)) == 3
+
+
+# Execution and the site
+
+
+def test_a_run_writes_results_and_pages_and_the_next_one_is_up_to_date(
+    folder, tmp_path, capsys
+):
+    note = (
+        "import json\nwith open(os.environ['SELFPLAY_KIT_RESULTS'], 'a') as f:\n"
+        "    print(json.dumps({'name': 'points', 'value': 5.5}), file=f)\n"
+        "    print('{half a li', file=f)\n"
+    )
+    edit(folder, "import os\n", "import os\n" + note)
+    derive.make(folder)
+    out = tmp_path / "build"
+    assert tutorial.run(folder, out, "ci") == 0
+    entry = json.loads((out / "results.json").read_text())["notebooks"]["01_count"]
+    assert entry["status"] == "ok" and entry["profile"] == "ci"
+    assert entry["records"] == {"points": 5.5}
+    assert entry["seconds"] > 0 and entry["peak_memory_bytes"] > 10_000_000
+    told = capsys.readouterr().out
+    assert "left out: {half a li" in told and "up to date" not in told
+
+    page = (out / "01_count.html").read_text(encoding="utf-8")
+    assert "profile ci" in page and "not solved yet" in page
+    assert '<a rel="next" href="02_more.html">' in page and 'rel="prev"' not in page
+    assert 'href="02_more.html">More</a>' in page
+    assert 'href="../notebooks/source/01_count.py"' in page
+    assert "zeppelin" in page.split("<details>")[1].split("</details>")[0]
+    assert 'aria-label="\\lambda"' in page and "$\\lambda$" not in page
+    last = (out / "02_more.html").read_text(encoding="utf-8")
+    assert '<a rel="prev" href="01_count.html">' in last and 'rel="next"' not in last
+    for path in out.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert '<html lang="en">' in text and "Skip to the content" in text
+        assert "http://" not in text and "https://" not in text
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "Counting to three" in index and "<li>count</li>" in index
+
+    text = (out / "search.js").read_text(encoding="utf-8")
+    records = json.loads(text.removeprefix("window.searchIndex = ").rstrip(";\n"))
+    (hit,) = [r for r in records if "zeppelin" in r["text"] and "01" in r["page"]]
+    assert f'id="{hit["anchor"]}"' in page and hit["section"] == "Exercise: add one"
+
+    assert tutorial.run(folder, out, "ci") == 0
+    assert capsys.readouterr().out.count("up to date") == 2
+    edit(folder, "import os\n", "import os, sys\n", "02_more")
+    derive.make(folder)
+    assert tutorial.run(folder, out, "ci") == 0
+    assert capsys.readouterr().out.count("up to date") == 1
+
+
+def test_a_failing_cell_is_reported_and_the_others_run(folder, tmp_path, capsys):
+    edit(folder, "answer = None", "answer = None\nmisspelt")
+    derive.make(folder)
+    out = tmp_path / "build"
+    assert tutorial.run(folder, out, "ci") == 1
+    told = capsys.readouterr().out
+    assert "cell 5 (id stub), section 'Exercise: add one': NameError" in told
+    assert str(out / "01_count.ipynb") in told and "02_more ok" in told
+    assert "Stopped with an error" in (out / "index.html").read_text(encoding="utf-8")
+    assert "NameError" in (out / "01_count.html").read_text(encoding="utf-8")
+
+
+def test_a_wrong_solution_fails(folder, tmp_path):
+    edit(folder, "answer = 1 + 1", "answer = 3")
+    derive.make(folder)
+    path = folder / "solutions" / "01_count.ipynb"
+    outcome = execute.execute(path, tmp_path / "out.ipynb", "ci", strict=True)
+    assert outcome["status"] == "failed"
+    assert "AssertionError" in outcome["error"]["what"]
+
+
+def test_without_torch_it_cannot_be_imported(folder, tmp_path, capsys):
+    needs = "# ---\n# jupyter:\n#   torch: true\n# ---\n\n"
+    edit(
+        folder,
+        "# %% [markdown]\n# # More",
+        needs + "# %% [markdown]\n# # More",
+        "02_more",
+    )
+    edit(folder, "import os\n", "import os\nimport torch\n")
+    derive.make(folder)
+    assert tutorial.run(folder, tmp_path / "build", "ci", torch=False) == 1
+    told = capsys.readouterr().out
+    assert "02_more … left out, it needs torch" in told
+    assert "ModuleNotFoundError" in told
+
+
+def test_a_name_that_is_no_notebook_is_refused(folder, tmp_path):
+    with pytest.raises(derive.SourceError, match="01_count, 02_more"):
+        tutorial.run(folder, tmp_path / "build", "ci", only=["09"])
+
+
+def test_money_and_code_are_no_formulas():
+    page = '<p title="$x$">It costs 5 $ or 6 $ in <code>$x$</code>.</p>'
+    assert pages.draw_formulas(page) == page
+    assert "tex" in pages.draw_formulas("<p>$\\nosuchthing{x}$</p>")
+
+
+# What a notebook looks like
+
+
+def test_the_made_up_notebook_is_well_formed(folder):
+    assert problems(pages.read(folder / "01_count.ipynb")) == []
+    assert problems(pages.read(folder / "solutions/01_count.ipynb"), True) == []
+
+
+def test_every_rule_can_be_broken(folder):
+    good = pages.read(folder / "01_count.ipynb")
+
+    def told(change) -> str:
+        notebook = copy.deepcopy(good)
+        change(notebook)
+        return "\n".join(problems(notebook))
+
+    def put(place: int, **fields):
+        return lambda notebook: notebook.cells[place].update(fields)
+
+    def more(text: str):
+        return lambda notebook: notebook.cells.insert(3, markdown(text))
+
+    def markdown(text: str):
+        return nbformat.v4.new_markdown_cell(text, id="new")
+
+    stream = nbformat.v4.new_output("stream", text="x")
+    first, second = good.cells[0].source, good.cells[2].source
+    last = len(good.cells) - 1
+    assert "has outputs" in told(put(2, outputs=[stream]))
+    assert "has outputs" in told(put(2, execution_count=1))
+    assert "has 21 lines" in told(put(2, source="x\n" * 21))
+    assert "has a line of 89" in told(put(2, source="x" * 89))
+    assert "without alt text" in told(more("![](a.png)"))
+    assert "without alt text" in told(more('<img src="a.png">'))
+    assert "2 first-level" in told(more("# Again"))
+    assert "does not start with" in told(put(0, source="#" + first))
+    assert "skips from heading level 1 to 3" in told(more("### Deep"))
+    assert "does not open" in told(put(0, source="Hello.\n\n" + first))
+    badge = "[![open](a.svg)](b)\n[![run](c.svg)](d)\n\n"
+    assert told(put(0, source=badge + first)) == ""
+    assert "does not say" in told(put(0, source="# Title"))
+    assert "has 2 goals" in told(put(0, source=first.replace("- count\n", "")))
+    assert "no section 'Recap'" in told(put(last - 1, source="## Summary"))
+    assert "end with a section 'Next'" in told(put(last, source="## More"))
+    assert "more than 45" in told(
+        lambda n: n.cells.extend(markdown("x") for _ in range(45))
+    )
+    assert "has 0 cells tagged" in told(put(1, metadata={}))
+    assert 'no PROFILE = "cpu"' in told(put(1, source='PROFILE = "ci"'))
+    assert "two cells with one id" in told(put(2, id="stub"))
+    assert "widgets" in told(lambda n: n.metadata.update(widgets={}))
+    assert "tagged 'solution'" in told(put(2, metadata={"tags": ["solution"]}))
+    assert "without a check" in told(put(5, metadata={}))
+    assert second and told(lambda n: None) == ""
+
+
+# The notebooks of this kit
+
+
+def test_no_notebook_has_drifted():
+    if not NAMES:
+        pytest.skip("there is no notebook yet")
+    assert derive.drift(NOTEBOOKS) == []
+
+
+def notebook_path(name: str, solved: bool) -> Path:
+    return NOTEBOOKS / ("solutions" if solved else "") / f"{name}.ipynb"
+
+
+@pytest.mark.parametrize(("name", "solved"), BOTH)
+def test_notebook_is_well_formed(name, solved):
+    notebook = pages.read(notebook_path(name, solved))
+    nbformat.validate(notebook)
+    assert problems(notebook, solved) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_student_notebook_holds_no_solution(name):
+    solutions = tagged(pages.read(notebook_path(name, True)), "solution")
+    student = code(notebook_path(name, False))
+    assert [c.source for c in solutions if c.source.strip() in student] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "solved"), BOTH)
+def test_notebook_runs_to_its_end(name, solved, tmp_path, record_property):
+    output = tmp_path / "executed.ipynb"
+    path = notebook_path(name, solved)
+    outcome = execute.execute(path, output, "ci", strict=solved, timeout=600)
+    record_property("seconds", outcome["seconds"])
+    assert outcome["status"] == "ok", outcome["error"]
+    notebook = pages.executed(output)
+    for cell in tagged(notebook, "check"):
+        assert ("not solved yet" in printed(cell)) != solved, cell.source
+    for cell in notebook.cells:
+        for shown in cell.get("outputs", []):
+            for kind in ("image/svg+xml", "image/png"):
+                if kind in shown.get("data", {}):
+                    alt = shown.metadata.get(kind, {}).get("alt")
+                    alt = alt or cell.metadata.get("alt")
+                    assert alt, f"a figure without alt text: {cell.source}"
