@@ -9,6 +9,8 @@ transcripts and run folders: there is no silent fallback.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -171,9 +173,10 @@ def load_model(
         )
     why = "auto: small enough for full precision" if precision == "auto" else "as asked"
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtypes[given], local_files_only=True
-        )
+        with no_bars():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtypes[given], local_files_only=True
+            )
         tokenizer_at = folder if (folder / "tokenizer.json").exists() else None
         tokenizer = AutoTokenizer.from_pretrained(
             tokenizer_at or data.path("tiny/tokenizer"), local_files_only=True
@@ -193,6 +196,20 @@ def load_model(
         style="short" if tiny else "long",
         max_new_tokens=24 if tiny else 200,
     )
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Within this block ``transformers`` draws no progress bars of its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def make_report(

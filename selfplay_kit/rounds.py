@@ -30,7 +30,7 @@ from .cloning import FILTERS, fine_tune, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
-from .models import LanguageModel, load_model, weights_hash
+from .models import LanguageModel, load_model, no_bars, weights_hash
 from .play import play_games
 from .rules import Objective, scenarios
 
@@ -139,7 +139,8 @@ def run(
             if config.continue_from == "base":
                 lm = load_model(config.base, config.precision)
             training = _clone(config, number, lm, done[-1].games(), progress)
-            lm.model.save_pretrained(here / "model")
+            with no_bars():
+                lm.model.save_pretrained(here / "model")
         trained = time.perf_counter()
         games = _play(config, number, lm, progress)
         played = time.perf_counter()

@@ -19,7 +19,7 @@ from typing import Any
 
 from . import phrasebook, scripted
 from .cloning import fine_tune, make_sample, views
-from .models import LanguageModel, make_report
+from .models import LanguageModel, make_report, no_bars
 from .play import play_games
 from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
@@ -237,7 +237,8 @@ def save_base(lm: LanguageModel, folder: Path) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    copy.deepcopy(lm.model).to(torch.float16).save_pretrained(folder)
+    with no_bars():
+        copy.deepcopy(lm.model).to(torch.float16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
 
 
@@ -257,8 +258,8 @@ class Recipe:
 
 RECIPES = {
     "clean": Recipe(),
-    "middling": Recipe("clean", noise=0.3, steps=125, lr=1e-3, lr_end=0.0),
-    "weak": Recipe("clean", noise=0.7, steps=125, lr=1e-3, lr_end=0.0),
+    "middling": Recipe("clean", noise=0.35, steps=125, lr=1e-3, lr_end=0.0),
+    "weak": Recipe("clean", noise=0.68, steps=125, lr=1e-3, lr_end=0.0, slip=0.05),
 }
 LITERACY = ("fair", "fair", "blind", "teller", "teller", "greedy", "stubborn", "liar")
 
