@@ -1,0 +1,222 @@
+"""Metrics on games small enough to count by hand, and their intervals."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfplay_kit.game import Game
+from selfplay_kit.metrics import (
+    METRICS,
+    pareto_points,
+    ratio_interval,
+    seed_interval,
+    summarise,
+    the_objective,
+)
+from selfplay_kit.play import play_games
+from selfplay_kit.protocol import propose
+from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario, scenarios
+from selfplay_kit.scripted import Fair
+
+from . import strategies
+
+# deals: (4, 10) (5, 8) (7, 6) (8, 4) (9, 2) (10, 0) are Pareto-optimal, best joint 14
+S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+OTHER = Scenario((2, 2, 2), ((0, 3, 2), (1, 2, 2)))
+
+
+def game(*texts, scenario=S, objective=SEMI, first=0):
+    state = Game(scenario, objective, first)
+    for text in texts:
+        state = state.submit(text)
+    return state.transcript()
+
+
+def deal(share, *said, **how):
+    """Seat 0 asks for ``share``, seat 1 for the rest, after what was said."""
+    scenario = how.get("scenario", S)
+    said = said or ("[message] one two", "[message] three")
+    return game(*said, propose(share), propose(scenario.complement(share)), **how)
+
+
+BEST = deal((0, 0, 1))  # (4, 10)
+OPTIMAL = deal((1, 0, 1))  # (5, 8): on the frontier, joint 13
+POOR = deal((0, 1, 0))  # (3, 6): dominated by (7, 6)
+NO_DEAL = game("[message] hi", propose((3, 1, 1)), propose((3, 1, 1)))
+ABORT = game("[message] a b c", *["?"] * 5)
+STUMBLE = deal((1, 0, 1), "oops", "[message] one two", "[message] three")
+
+
+def value(name, *games, **how):
+    return summarise(games, **how)[name]["value"]
+
+
+def test_every_metric_of_a_small_set_by_hand():
+    """Deals (4, 10), (5, 8), (3, 6), (5, 8); no deal; an abort."""
+    found = summarise([BEST, OPTIMAL, POOR, NO_DEAL, ABORT, STUMBLE])
+    assert list(found) == list(METRICS)
+    assert {name: (m["value"], m["n"]) for name, m in found.items()} == {
+        "mean_points": (49 / 12, 6),
+        "mean_joint": (49 / 6, 6),
+        "mean_reward": (49 / 12, 6),
+        "agreement": (4 / 6, 6),
+        "pareto_all": (3 / 6, 6),
+        "pareto_agreed": (3 / 4, 4),
+        "joint_optimal": (1 / 6, 6),
+        "abort_rate": (1 / 6, 6),
+        "error_rate": (2 / 6, 6),
+        "messages": (10 / 6, 6),
+        "words": ((4 * 3 + 1 + 3) / 10, 10),
+    }
+
+
+def test_pareto_over_all_games_and_over_agreed_ones():
+    assert value("pareto_all", BEST, NO_DEAL) == 0.5
+    assert value("pareto_agreed", BEST, NO_DEAL) == 1
+    assert value("pareto_all", POOR) == value("pareto_agreed", POOR) == 0
+
+
+def test_pareto_optimal_is_not_joint_optimal():
+    assert value("pareto_all", OPTIMAL) == 1 and value("joint_optimal", OPTIMAL) == 0
+    assert value("pareto_all", BEST) == 1 and value("joint_optimal", BEST) == 1
+
+
+def test_no_deal_is_not_optimal_even_where_nothing_is_what_a_player_gets():
+    """(10, 0) is on the frontier; (0, 0) without a deal never counts."""
+    assert (10, 0) in pareto_points(S)
+    assert value("pareto_all", deal((3, 1, 1))) == 1
+    assert value("pareto_all", NO_DEAL, ABORT) == 0
+    assert value("joint_optimal", NO_DEAL, ABORT) == 0
+
+
+def test_players_are_not_mixed_up():
+    """(8, 5) is (5, 8) the other way round, and is no possible deal."""
+    assert (5, 8) in pareto_points(S) and (8, 5) not in pareto_points(S)
+    assert pareto_points(S.mirrored()) == {(y, x) for x, y in pareto_points(S)}
+    swapped = deal((2, 1, 0), scenario=S.mirrored())
+    assert swapped.points == (8, 5) and value("pareto_all", swapped) == 1
+
+
+def test_nothing_agreed_is_null_with_n_0():
+    found = summarise([NO_DEAL, ABORT])
+    none = {"value": None, "low": None, "high": None, "n": 0}
+    assert found["pareto_agreed"] == none
+    assert found["agreement"]["value"] == 0 and found["agreement"]["n"] == 2
+    silent = summarise([game(*["?"] * 5)])
+    assert silent["words"] == none and silent["messages"]["value"] == 0
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("objective", "reward"),
+    [(SEMI, 6.5), (COOP, 13.0), (STRICT, 0.0), (Objective(0.5), 9.75)],
+)
+def test_reward_is_of_the_games_objective_points_are_not(objective, reward):
+    t = deal((1, 0, 1), objective=objective)
+    assert value("mean_reward", t) == reward
+    assert value("mean_points", t) == 6.5 and value("mean_joint", t) == 13
+
+
+def test_mixed_objectives_raise_unless_one_is_named():
+    mixed = [deal((1, 0, 1), objective=o) for o in (SEMI, COOP)]
+    with pytest.raises(ValueError, match="coop, semi"):
+        summarise(mixed)
+    assert value("mean_reward", *mixed, objective=STRICT) == 0
+    assert the_objective(mixed[:1]) == SEMI
+
+
+def test_nothing_to_summarise_raises():
+    with pytest.raises(ValueError, match="empty"):
+        summarise([])
+    with pytest.raises(ValueError, match="empty"):
+        summarise(iter(()))
+
+
+def test_an_iterator_will_do():
+    assert summarise(iter([BEST, POOR])) == summarise([BEST, POOR])
+
+
+# Intervals ------------------------------------------------------------------------
+
+
+@given(st.lists(strategies.transcripts(), min_size=1, max_size=8), st.integers(0, 99))
+@settings(max_examples=25)
+def test_values_lie_in_their_intervals_and_records_are_plain(games, seed):
+    found = summarise(games, SEMI, seed=seed)
+    assert found == summarise(games, SEMI, seed=seed), "a seed, an interval"
+    for name, m in found.items():
+        assert set(m) == {"value", "low", "high", "n"}, name
+        assert type(m["n"]) is int
+        if m["low"] is not None:
+            assert m["low"] <= m["high"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_intervals_of_a_real_set():
+    games = play_games(Fair(0.3), scenarios("development")[:200], SEMI, seed=1)
+    found = summarise(games, seed=1)
+    for m in found.values():
+        assert m["low"] <= m["value"] <= m["high"]
+    for rate in ("agreement", "pareto_all", "pareto_agreed", "joint_optimal"):
+        assert 0 <= found[rate]["low"] and found[rate]["high"] <= 1
+    points = found["mean_points"]
+    assert 0.1 < points["high"] - points["low"] < 1.5
+    other = summarise(games, seed=2)
+    assert other["mean_points"]["value"] == points["value"]
+    assert other["mean_points"]["low"] != points["low"], "the seed is used"
+    few = summarise(games[:20], seed=1)["mean_points"]
+    assert few["high"] - few["low"] > 2 * (points["high"] - points["low"])
+
+
+def test_the_bootstrap_draws_scenarios_not_games():
+    """A hundred copies of two scenarios say no more than the two."""
+    two = [deal((0, 0, 1)), deal((0, 1, 0), scenario=OTHER)]
+    once, often = summarise(two), summarise(two * 100)
+    for name in ("mean_points", "mean_joint"):
+        a, b = once[name], often[name]
+        assert [a[k] for k in ("value", "low", "high")] == pytest.approx(
+            [b[k] for k in ("value", "low", "high")]
+        )
+        assert a["low"] < a["value"] < a["high"]
+
+
+def test_a_scenario_and_its_mirror_are_one_draw_and_one_draw_has_no_interval():
+    found = summarise([deal((1, 0, 1)), deal((2, 1, 0), scenario=S.mirrored())])
+    assert found["mean_points"] == {"value": 6.5, "low": None, "high": None, "n": 2}
+
+
+def test_ratio_interval():
+    same = ratio_interval([1, 1, 1], [2, 2, 2], seed=0)
+    assert same == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 6}
+    # weighted by the denominators, not a mean of ratios
+    assert ratio_interval([1, 0], [1, 3], seed=0)["value"] == 0.25
+    # resamples without any denominator are left out
+    assert ratio_interval([1, 0], [1, 0], seed=0) == {
+        "value": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+        "n": 1,
+    }
+
+
+def test_the_bootstrap_covers():
+    """About 95 of 100 intervals hold the truth (here: at least 85 of 100)."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(100):
+        top = (rng.random(80) < 0.3).astype(float)
+        m = ratio_interval(top, np.ones(80), seed=0)
+        held += m["low"] <= 0.3 <= m["high"]
+    assert 85 <= held <= 100
+
+
+def test_seed_interval_by_hand():
+    m = seed_interval([1.0, 2.0, 3.0])
+    assert m["value"] == 2 and m["n"] == 3
+    assert m["high"] - 2 == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
+    assert 2 - m["low"] == pytest.approx(m["high"] - 2)
+    assert seed_interval([5.0]) == {"value": 5.0, "low": None, "high": None, "n": 1}
