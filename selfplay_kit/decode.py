@@ -106,12 +106,13 @@ class Rows:
         ids = torch.tensor(padded, device=self.device)
         steps = torch.tensor([len(c) for c in chunks], device=self.device)
         places = work.lengths[:, None] + torch.arange(wide, device=self.device)
-        work.make_room(int(places.max()) + 1)
-        if work.room > self.window:
+        longest = int((work.lengths + steps).max())
+        if longest > self.window:
             raise ValueError(
-                f"a row has {work.room} tokens, more than the model's window of "
+                f"a row has {longest} tokens, more than the model's window of "
                 f"{self.window}"
             )
+        work.make_room(int(places.max()) + 1)  # filler past the window does no harm
         work.places = places
         columns = torch.arange(work.room, device=self.device)
         hidden_future = columns[None, None, :] > places[:, :, None]
@@ -122,7 +123,7 @@ class Rows:
             states = _trunk(self.model)(
                 input_ids=ids,
                 attention_mask=mask[:, None],
-                position_ids=places,
+                position_ids=places.clamp(max=self.window - 1),
                 past_key_values=work,
                 use_cache=True,
             ).last_hidden_state
