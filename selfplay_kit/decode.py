@@ -138,6 +138,17 @@ class _Store:
     def __init__(self, count: int, room: int):
         self.count, self.room = count, room
         self.layers: list[tuple[Tensor, Tensor]] = []
+        self.scratch: dict[tuple[int, int], Tensor] = {}
+
+    def spare(self, layer: int, which: int, like: Tensor, shape: tuple) -> Tensor:
+        """Memory for a copy, used again by the next one: fresh memory is slow. What
+        stands in it is old but finite, and no mask lets it through."""
+        size = shape[0] * shape[1] * shape[2] * shape[3]
+        flat = self.scratch.get((layer, which))
+        if flat is None or flat.numel() < size:
+            flat = like.new_zeros(size * 5 // 4)
+            self.scratch[layer, which] = flat
+        return flat[:size].view(shape)
 
     def grow(self, room: int) -> None:
         if room <= self.room:
@@ -169,12 +180,24 @@ class _Work:
         self.room = int(self.lengths.max())
         self.places: Tensor | None = None
         self.at = torch.arange(len(self.rows), device=owner.device)[:, None]
-        self.copies = [] if near else [self._copy(p) for p in self.store.layers]
+        self.copies = (
+            [] if near else [self._copy(i) for i in range(len(self.store.layers))]
+        )
 
-    def _copy(self, pair: tuple[Tensor, Tensor]) -> tuple:
+    def _copy(self, layer: int) -> tuple:
+        pair = tuple(t[:, :, : self.room] for t in self.store.layers[layer])
+        copies = self._blank(layer, pair)
+        for copy, t in zip(copies, pair, strict=True):
+            copy[:, :, : self.room] = t.index_select(0, self.index)
+        return copies
+
+    def _blank(self, layer: int, like: tuple[Tensor, Tensor]) -> tuple:
+        room = min(self.room + 32, self.owner.window)
         return tuple(
-            _widened(t[:, :, : self.room].index_select(0, self.index), self.room + 32)
-            for t in pair
+            self.store.spare(
+                layer, i, t, (len(self.rows), t.shape[1], room, t.shape[3])
+            )
+            for i, t in enumerate(like)
         )
 
     def make_room(self, room: int) -> None:
@@ -187,15 +210,13 @@ class _Work:
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_, **__):
         """Write new keys and values at each row's own end; return all so far."""
-        store, count = self.store, len(self.rows)
+        store = self.store
         if layer == len(store.layers):
             store.layers.append(
                 tuple(_room_for(t, store.count, store.room) for t in (keys, values))
             )
         if self.span is None and layer == len(self.copies):
-            self.copies.append(
-                tuple(_room_for(t, count, self.room + 32) for t in (keys, values))
-            )
+            self.copies.append(self._blank(layer, (keys, values)))
         if self.span is None:
             whole = self.copies[layer]
         else:
