@@ -37,8 +37,9 @@ class Setup:
 
 
 def setup(profile: str = "cpu", *, torch: bool = False) -> Setup:
-    """Set the notebook up: the profile, the figures' style, and with ``torch``
-    the number of threads. Raises ``ValueError`` for an unknown profile.
+    """Set the notebook up: the profile, the figures' style, and with ``torch`` the
+    model's libraries (one thread in ``ci``, so that tests beside it don't starve).
+    Raises ``ValueError`` for an unknown profile.
     """
     if profile not in PROFILES:
         raise ValueError(
@@ -57,12 +58,12 @@ def setup(profile: str = "cpu", *, torch: bool = False) -> Setup:
         pass  # outside IPython there is no inline backend to set
     line = f"selfplay_kit, profile {profile!r}, Python {sys.version.split()[0]}"
     if torch:
-        line += f", {_torch_line()}"
+        line += f", {_torch_line(threads=1 if profile == 'ci' else None)}"
     print(line)
     return Setup(profile)
 
 
-def _torch_line() -> str:
+def _torch_line(threads: int | None) -> str:
     try:
         import torch
         import transformers
@@ -72,6 +73,8 @@ def _torch_line() -> str:
             "`python run.py tutorial`. Elsewhere: `pip install 'selfplay-kit[lm]'`. "
             "Notebooks 00 to 02 run without it."
         ) from e
+    if threads:
+        torch.set_num_threads(threads)
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     return (
         f"torch {torch.__version__} on {where}, transformers {transformers.__version__}"
