@@ -179,6 +179,9 @@ class Training:
     tokens: int  # with loss, over all epochs
 
 
+Loss = Callable[[LanguageModel, Sequence[Sample]], tuple[Any, int]]
+
+
 def fine_tune(
     lm: LanguageModel,
     samples: Sequence[Sample],
@@ -188,16 +191,19 @@ def fine_tune(
     lr_end: float = 0.0,
     batch: int = 16,
     seed: int | str = 0,
+    loss_of: Loss | None = None,
     on_step: Callable[[int, int, float], None] | None = None,
 ) -> Training:
     """Fine-tune ``lm`` in place on ``samples`` with AdamW.
 
     Passes over the samples in a fresh order each epoch (a fraction takes part of
-    one); the loss is the mean over labelled tokens. ``on_step(step, steps, loss)``
-    is called after each step. Raises :class:`TrainingError` if there is nothing to
-    learn from or the loss is not finite.
+    one); the loss is :func:`weighted_loss`, or ``loss_of``. ``on_step(step, steps,
+    loss)`` is called after each step. Raises :class:`TrainingError` if there is
+    nothing to learn from or the loss is not finite.
     """
     import torch
+
+    loss_of = loss_of or weighted_loss
 
     usable = [s for s in samples if any(x != IGNORE for x in s.labels)]
     if not usable:
@@ -217,7 +223,7 @@ def fine_tune(
             rate = lr_end + (lr - lr_end) * _cosine(step / len(batches))
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            loss, count = _loss(lm, [usable[i] for i in chosen])
+            loss, count = loss_of(lm, [usable[i] for i in chosen])
             if not math.isfinite(loss.item()):
                 raise TrainingError(
                     f"the loss is {loss.item()} at step {step} of {len(batches)}: "
@@ -259,9 +265,9 @@ def _batches(samples, epochs: float, size: int, rng) -> list[list[int]]:
     return batches[:wanted]
 
 
-def _loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
-    """Mean cross-entropy over the labelled tokens; the head is applied to those
-    positions alone."""
+def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
+    """Logits (n, vocabulary), targets (n) and weights (n) at the n labelled tokens
+    of a batch; the head is applied to those positions alone."""
     import torch
 
     model = lm.model
@@ -282,7 +288,13 @@ def _loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
     target = labels[:, 1:]
     at = target != IGNORE
     logits = model.get_output_embeddings()(states[at.to(device)]).float()
-    each = torch.nn.functional.cross_entropy(
-        logits, target[at].to(device), reduction="none"
-    )
-    return (each * weight[:, 1:][at].to(device)).mean(), int(at.sum())
+    return logits, target[at].to(device), weight[:, 1:][at].to(device)
+
+
+def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
+    """The mean over labelled tokens of weight x cross-entropy, and their number."""
+    import torch
+
+    logits, target, weight = labelled_logits(lm, chosen)
+    each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    return (each * weight).mean(), len(target)

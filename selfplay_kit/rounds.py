@@ -32,7 +32,10 @@ from .lm_player import LMPlayer
 from .metrics import summarise
 from .models import LanguageModel, load_model, no_bars, weights_hash
 from .play import play_games
+from .policy import advantage_samples, anchored
 from .rules import Objective, scenarios
+
+RULES = ("clone", "policy_gradient")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class Config:
     """All that a run depends on; with the base's weights, it decides every game.
 
     ``games`` is K, ``group`` the games per scenario (1 in the paper),
-    ``continue_from`` is ``previous`` (the paper) or ``base``.
+    ``continue_from`` is ``previous`` (the paper) or ``base``. ``rule`` is ``clone``
+    (the paper: imitate what ``filter`` keeps) or ``policy_gradient``, which heeds no
+    filter (see ``policy``); ``kl`` is the price of leaving the base, under either.
     """
 
     base: str = "tiny"
@@ -57,9 +62,13 @@ class Config:
     split: str = "train"
     seed: int = 0
     precision: str = "auto"
+    rule: str = "clone"
+    kl: float = 0.0
 
     def __post_init__(self) -> None:
         Objective(self.lam)
+        if self.rule not in RULES:
+            raise ValueError(f"rule is {' or '.join(RULES)}; got {self.rule!r}")
         if self.filter not in FILTERS:
             raise ValueError(
                 f"no filter called {self.filter!r}; there are {', '.join(FILTERS)}"
@@ -138,7 +147,7 @@ def run(
         if number:
             if config.continue_from == "base":
                 lm = load_model(config.base, config.precision)
-            training = _clone(config, number, lm, done[-1].games(), progress)
+            training = _learn(config, number, lm, done[-1].games(), progress)
             with no_bars():
                 lm.model.save_pretrained(here / "model")
         trained = time.perf_counter()
@@ -185,16 +194,21 @@ def _play(config, number, lm, progress) -> list[Transcript]:
     )
 
 
-def _clone(config, number, lm, games, progress) -> dict[str, Any]:
+def _learn(config, number, lm, games, progress) -> dict[str, Any]:
     rng = random.Random(f"{config.seed}/round {number}/filter")
-    kept = FILTERS[config.filter](views(games), rng)
+    if config.rule == "clone":
+        kept = [make_sample(v, lm) for v in FILTERS[config.filter](views(games), rng)]
+    else:
+        kept = advantage_samples(views(games), lm)
+    base = load_model(config.base, config.precision) if config.kl else None
     training = fine_tune(
         lm,
-        [make_sample(v, lm) for v in kept],
+        kept,
         epochs=config.epochs,
         lr=config.lr,
         batch=config.batch,
         seed=f"{config.seed}/round {number}",
+        loss_of=anchored(base, config.kl) if base else None,
         on_step=lambda step, steps, loss: (
             progress and progress(f"round {number}: train", step, steps)
         ),
@@ -223,6 +237,7 @@ def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
             f"{where} can't be read ({e}), so what this folder holds is not known. "
             "Move the folder away and run into a new one."
         ) from e
+    there = asdict(Config()) | there  # a folder of before a field was added
     free = {"rounds"}  # a run may be made longer
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"
