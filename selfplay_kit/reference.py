@@ -79,40 +79,55 @@ def spine(
     base: str = "tiny-weak",
     rounds: int = 10,
     games: int = 500,
+    others: Sequence[str] = ("tiny-middling", "tiny-clean"),
+    other_seeds: int = 2,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run, score and write the spine; returns what was written to ``out``."""
     began = time.perf_counter()
     result: dict[str, Any] = {
         "provenance": provenance(),
-        "config": {"base": base, "rounds": rounds, "games": games, "seeds": seeds},
+        "config": {
+            "base": base,
+            "rounds": rounds,
+            "games": games,
+            "seeds": seeds,
+            "other_seeds": other_seeds,
+            "test_games": TEST_GAMES,
+        },
         "runs": {},
         "no_filter": {},
+        "other_bases": {},
         "test": {},
     }
+
+    def play(base: str, objective: str, chosen: str, count: int):
+        lam = OBJECTIVES[objective].lam
+        done = []
+        for seed in range(count):
+            config = Config(base, lam, rounds, games, filter=chosen, seed=seed)
+            folder = runs / f"{base}-{objective}-{chosen}-seed{seed}"
+            done.append((config, run(config, folder)))
+            last = done[-1][1][-1].metrics["mean_points"]["value"]
+            tell(f"{folder.name}: {last:.2f} points a player in the last round")
+        return done
+
     for objective in OBJECTIVES:
-        for arm, chosen in (("runs", "above_mean"), ("no_filter", "no_filter")):
-            played = []
-            for seed in range(seeds):
-                config = Config(
-                    base=base,
-                    lam=OBJECTIVES[objective].lam,
-                    rounds=rounds,
-                    games=games,
-                    filter=chosen,
-                    seed=seed,
-                )
-                folder = runs / f"{base}-{objective}-{chosen}-seed{seed}"
-                played.append((config, run(config, folder)))
-                last = played[-1][1][-1].metrics["mean_points"]["value"]
-                tell(f"{folder.name}: {last:.2f} points a player in the last round")
-            result[arm][objective] = _merge_rounds([r for _, r in played])
-            score = result["test"].setdefault(objective, {})
-            name = "last" if arm == "runs" else "no_filter"
-            score[name] = _score(played, objective, 1.0)
-            if arm == "runs":
-                score["last_at_0.3"] = _score(played, objective, 0.3)
-                score |= _base_scores(base, objective, seeds, tell)
+        played = play(base, objective, "above_mean", seeds)
+        result["runs"][objective] = _merge_rounds([r for _, r in played])
+        score = result["test"][objective] = {
+            "last": _score(played, objective, 1.0),
+            "last_at_0.3": _score(played, objective, 0.3),
+        }
+        score |= _base_scores(base, objective, seeds, tell)
+        if objective != "strict":
+            played = play(base, objective, "no_filter", seeds)
+            result["no_filter"][objective] = _merge_rounds([r for _, r in played])
+            score["no_filter"] = _score(played, objective, 1.0)
+            for other in others:
+                played = play(other, objective, "above_mean", other_seeds)
+                by = result["other_bases"].setdefault(other, {})
+                by[objective] = _merge_rounds([r for _, r in played])
         _save(result, began, out)
     return result
 

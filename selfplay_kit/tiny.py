@@ -19,7 +19,7 @@ from typing import Any
 
 from . import phrasebook, scripted
 from .cloning import fine_tune, make_sample, views
-from .models import LanguageModel, make_report, no_bars
+from .models import LanguageModel, load_model, make_report, no_bars
 from .play import play_games
 from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
@@ -245,34 +245,33 @@ def save_base(lm: LanguageModel, folder: Path) -> None:
 @dataclass(frozen=True)
 class Recipe:
     """How one base is made: clean games for literacy, or another base and then
-    clumsy games, whose ``noise`` sets where it starts."""
+    clumsy games, whose ``noise`` sets where it starts. ``seed`` names the games."""
 
+    seed: str
     start: str | None = None  # the base it goes on from
     noise: float = 0.0
     steps: int = 3000
     lr: float = 3e-3
     lr_end: float = 1e-3
     slip: float = 0.03
-    seed: int = 0
 
 
 RECIPES = {
-    "clean": Recipe(),
-    "middling": Recipe("clean", noise=0.35, steps=125, lr=1e-3, lr_end=0.0),
-    "weak": Recipe("clean", noise=0.68, steps=125, lr=1e-3, lr_end=0.0, slip=0.05),
+    "clean": Recipe("literate/0"),
+    "middling": Recipe("mid/0", "clean", 0.35, steps=125, lr=1e-3, lr_end=0.0),
+    "weak": Recipe("weak/0", "clean", 0.65, steps=125, lr=1e-3, lr_end=0.0, slip=0.05),
 }
 LITERACY = ("fair", "fair", "blind", "teller", "teller", "greedy", "stubborn", "liar")
 
 
-def make_base(name: str, made: dict[str, LanguageModel]) -> LanguageModel:
-    """Make the base ``name`` of :data:`RECIPES`; ``made`` holds those before it."""
+def make_base(name: str, folder: Path) -> None:
+    """Make the base ``name`` of :data:`RECIPES` into ``folder / name``; the base
+    that it goes on from must stand in ``folder`` already."""
     recipe = RECIPES[name]
-    lm = blank(recipe.seed)
-    if recipe.start:
-        lm.model.load_state_dict(made[recipe.start].model.state_dict())
+    lm = load_model(folder / recipe.start, "fp32") if recipe.start else blank(seed=0)
     literate(
         lm,
-        f"{name}/{recipe.seed}",
+        recipe.seed,
         steps=recipe.steps,
         lr=recipe.lr,
         lr_end=recipe.lr_end,
@@ -280,15 +279,13 @@ def make_base(name: str, made: dict[str, LanguageModel]) -> LanguageModel:
         noise=recipe.noise,
         slip=recipe.slip,
     )
-    return lm
+    save_base(lm, folder / name)
 
 
 def make_bases(folder: Path, tell: Callable[[str], None] = print) -> None:
     """Make every base of :data:`RECIPES` into ``folder``, with the tokenizer."""
     make_tokenizer().save_pretrained(folder / "tokenizer")
-    made: dict[str, LanguageModel] = {}
     for name in RECIPES:
         started = time.perf_counter()
-        made[name] = make_base(name, made)
-        save_base(made[name], folder / name)
+        make_base(name, folder)
         tell(f"{name}: made in {time.perf_counter() - started:.0f} s")

@@ -235,7 +235,7 @@ rows = [
     (name, told, cell(spine["test"][name][key], "mean_points"),
      cell(spine["test"][name][key], "mean_joint"),
      cell(spine["test"][name][key], "agreement", True))
-    for name in LAMBDA for key, told in NAMES.items()
+    for name in LAMBDA for key, told in NAMES.items() if key in spine["test"][name]
 ]
 head = ("objective", "player", "points a player", "joint", "games with a deal")
 notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
