@@ -80,7 +80,7 @@ def spine(
     rounds: int = 10,
     games: int = 500,
     others: Sequence[str] = ("tiny-middling", "tiny-clean"),
-    other_seeds: int = 2,
+    other_seeds: int = 1,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run, score and write the spine; returns what was written to ``out``."""

@@ -22,7 +22,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,8 @@ def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
         ) from e
     there = asdict(Config()) | there  # a folder of before a field was added
     free = {"rounds"}  # a run may be made longer
+    usual = {f.name: f.default for f in fields(Config)}  # of a later version
+    there = usual | there
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"
         for key, value in wanted.items()
