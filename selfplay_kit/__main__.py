@@ -95,9 +95,12 @@ def _reference(p: argparse.ArgumentParser) -> None:
 
 
 def _go_reference(given: argparse.Namespace) -> int:
-    from .reference import spine
+    from .reference import picture, readme_block, spine, stamp
 
-    spine(given.runs, given.out, seeds=given.seeds)
+    made = spine(given.runs, given.out, seeds=given.seeds)
+    picture(made, given.out.with_suffix(".svg"))
+    if Path("README.md").exists():
+        stamp(Path("README.md"), "spine", readme_block(made))
     return 0
 
 

@@ -202,3 +202,93 @@ def _rounded(x: Any) -> Any:
     if isinstance(x, dict):
         return {k: _rounded(v) for k, v in x.items()}
     return [_rounded(v) for v in x] if isinstance(x, list) else x
+
+
+ROWS = {
+    "base": "base, temperature 1",
+    "base_best": "base, its best temperature",
+    "no_filter": "10 rounds, no filter",
+    "last": "10 rounds, the paper's filter",
+}
+TABLES = (
+    ("semi", "mean_points", "Semi-competitive, points a player"),
+    ("coop", "mean_joint", "Cooperative, joint points"),
+)
+
+
+def readme_block(spine: dict[str, Any]) -> str:
+    """The README's table of results, from the recorded file alone."""
+    lines = [f"| {' | '.join(('', *(title for *_, title in TABLES)))} |"]
+    lines.append("|" + "---|" * (len(TABLES) + 1))
+    for key, told in ROWS.items():
+        cells = [_cell(spine["test"][o].get(key, {}), m) for o, m, _ in TABLES]
+        lines.append(f"| {told} | {' | '.join(cells)} |")
+    deals = [spine["runs"]["strict"]["rounds"][i]["agreement"] for i in (0, -1)]
+    lines += [
+        "",
+        f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
+        "95 % interval between seeds; the base's rows are one model scored on as many "
+        "draws of scenarios. Strictly competitive: mean reward is 0 by construction; "
+        f"games with a deal go from {deals[0]['value']:.0%} to "
+        f"{deals[1]['value']:.0%}.",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(scores: dict[str, Any], metric: str) -> str:
+    if metric not in scores:
+        return "–"
+    f = scores[metric]
+    return f"{f['value']:.2f} [{f['low']:.2f}, {f['high']:.2f}]"
+
+
+def picture(spine: dict[str, Any], out: Path) -> None:
+    """The main figure with its controls, as an SVG for the README."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from . import plots
+
+    with matplotlib.rc_context(plots.STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        for ax, (objective, metric, title) in zip(axes, TABLES, strict=True):
+            for k, (arm, told) in enumerate(
+                (("runs", "the paper's filter"), ("no_filter", "no filter"))
+            ):
+                found = [r[metric] for r in spine[arm][objective]["rounds"]]
+                plots.curve(
+                    ax,
+                    [f["value"] for f in found],
+                    k=k,
+                    label=told,
+                    low=[f["low"] for f in found],
+                    high=[f["high"] for f in found],
+                )
+            best = spine["test"][objective]["base_best"]
+            ax.axhline(
+                best[metric]["value"],
+                color=plots.GREEN,
+                ls="-.",
+                label=f"no training, temperature {best['temperature']}",
+            )
+            ax.set(xlabel="round of self-play", title=title, ylim=(0, None))
+            ax.set_ylabel("points")
+            ax.legend(loc="best")
+        fig.savefig(out, metadata={"Date": None})
+        plt.close(fig)
+
+
+def stamp(readme: Path, name: str, block: str) -> None:
+    """Put ``block`` between the markers ``<!-- name -->`` and ``<!-- /name -->``."""
+    text = readme.read_text("utf-8")
+    head, start, rest = text.partition(f"<!-- {name} -->\n")
+    _, end, tail = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise ValueError(
+            f"{readme} has no markers <!-- {name} --> and <!-- /{name} -->"
+        )
+    readme.write_text(
+        f"{head}{start}{block}\n{end}{tail}", encoding="utf-8", newline="\n"
+    )
