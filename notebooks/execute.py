@@ -7,7 +7,6 @@ notebook that is slow but alive, unless a time-out is given.
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -17,13 +16,16 @@ from pathlib import Path
 
 import pages
 
+CHECKOUT = Path(__file__).resolve().parent.parent
+
 
 @contextmanager
 def kernel_environment(records: Path, strict: bool, torch: bool) -> Iterator[None]:
     """What the kernel finds: this interpreter, where to record, how strict.
 
     A kernel specification of our own comes first on JUPYTER_PATH, so that no
-    'python3' that the user registered for another environment is taken.
+    'python3' that the user registered for another environment is taken. The
+    kit is the checkout's, so that what ran is what `tutorial.py` hashed.
     """
     from ipykernel.kernelspec import get_kernel_dict
 
@@ -34,28 +36,31 @@ def kernel_environment(records: Path, strict: bool, torch: bool) -> Iterator[Non
         kernel = get_kernel_dict()
         kernel["argv"].append("--IPKernelApp.log_level=50")
         spec.write_text(json.dumps(kernel), encoding="utf-8")
-        paths = [scratch, os.environ.get("JUPYTER_PATH", "")]
+        search = [str(CHECKOUT)]
+        if not torch:
+            hide = Path(scratch, "hide", "sitecustomize.py")
+            hide.parent.mkdir()
+            hide.write_text("import sys\nsys.modules['torch'] = None\n", "utf-8")
+            search.insert(0, str(hide.parent))
         changed = {
-            "JUPYTER_PATH": os.pathsep.join(filter(None, paths)),
+            "JUPYTER_PATH": in_front("JUPYTER_PATH", scratch),
+            "PYTHONPATH": in_front("PYTHONPATH", *search),
             "SELFPLAY_KIT_RESULTS": str(records),
             "SELFPLAY_KIT_STRICT": "1" if strict else None,
             "SELFPLAY_KIT_QUIET": "1",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
-        if not torch:
-            hide = Path(scratch, "hide", "sitecustomize.py")
-            hide.parent.mkdir()
-            hide.write_text(
-                "import sys\nsys.modules['torch'] = None\n", encoding="utf-8"
-            )
-            paths = [str(hide.parent), os.environ.get("PYTHONPATH", "")]
-            changed["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         before = {name: os.environ.get(name) for name in changed}
         set_environment(changed)
         try:
             yield
         finally:
             set_environment(before)
+
+
+def in_front(name: str, *paths: str) -> str:
+    """The search path in the environment's variable, with `paths` before it."""
+    return os.pathsep.join(filter(None, [*paths, os.environ.get(name)]))
 
 
 def set_environment(values: dict[str, str | None]) -> None:
@@ -108,20 +113,15 @@ def read_records(path: Path) -> dict:
 
 def failed_cell(path: Path) -> dict:
     """Where an executed notebook stopped: cell, section, last lines."""
-    cells = (
-        json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
-    )
     section, number = "", 0
-    for cell in cells:
-        source = "".join(cell["source"]).strip()
-        if "papermill-error-cell-tag" in cell["metadata"].get("tags", []):
+    for cell in pages.executed(path).cells if path.exists() else []:
+        if "injected-parameters" in cell.metadata.get("tags", []):
             continue
         number += 1
-        if cell["cell_type"] == "markdown" and source.startswith("#"):
-            section = source.splitlines()[0].lstrip("# ")
-        status = cell["metadata"].get("papermill", {}).get("status")
-        if cell["cell_type"] == "code" and status in ("failed", "running"):
-            return {"cell": number, "id": cell.get("id"), "section": section}
+        section = pages.heading(cell) or section
+        status = cell.metadata.get("papermill", {}).get("status")
+        if cell.cell_type == "code" and status in ("failed", "running"):
+            return {"cell": number, "id": cell.id, "section": section}
     return {}
 
 

@@ -59,7 +59,9 @@ def heading(cell: dict) -> str | None:
 
 
 def title(notebook: dict, fallback: str) -> str:
-    return next(filter(None, map(heading, notebook["cells"])), fallback)
+    """The first heading, without a number like '05 ·' in front."""
+    first = next(filter(None, map(heading, notebook["cells"])), fallback)
+    return re.sub(r"^\d\d *[·:.–-] *", "", first)
 
 
 def goals(notebook: dict) -> list[str]:
@@ -67,6 +69,7 @@ def goals(notebook: dict) -> list[str]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown" and GOALS in cell["source"]:
             after = cell["source"].split(GOALS, 1)[1]
+            after = after.partition("\n\n")[2].partition("\n\n")[0]
             bullets = re.findall(r"^[-*] +(.+(?:\n  +.+)*)", after, re.MULTILINE)
             return [" ".join(bullet.split()) for bullet in bullets]
     return []

@@ -4,6 +4,7 @@
 whether the text is any good.
 """
 
+import itertools
 import re
 
 LINES, COLUMNS, CELLS = 20, 88, 45
@@ -55,14 +56,14 @@ def outline_problems(notebook: dict) -> list[str]:
         said.append(f"has {levels.count(1)} first-level headings, not one")
     if levels[:1] != [1]:
         said.append("does not start with a first-level heading")
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in itertools.pairwise(levels):
         if after > before + 1:
             said.append(f"skips from heading level {before} to {after}")
     return said
 
 
 def shape_problems(notebook: dict) -> list[str]:
-    """Badges (or none), title, goals at the start; recap and next at the end."""
+    """Badges (or none), title, goals at the start; recap, and what is next."""
     said, cells = [], notebook["cells"]
     opening = []
     for cell in cells:
@@ -79,14 +80,11 @@ def shape_problems(notebook: dict) -> list[str]:
     elif len(goals) < 3:
         said.append(f"has {len(goals)} goals, fewer than 3")
     titles = [text.lower() for _, text in headings(notebook)]
-    recap = [place for place, text in enumerate(titles) if text.startswith("recap")]
-    following = [place for place, text in enumerate(titles) if text.startswith("next")]
-    if not recap:
+    if not any(text.startswith("recap") for text in titles):
         said.append("has no section 'Recap'")
-    if not following or following[-1] != len(titles) - 1:
-        said.append("does not end with a section 'Next'")
-    elif recap and recap[-1] > following[-1]:
-        said.append("has its recap after 'Next'")
+    closing = cells[-1]["source"] if cells[-1]["cell_type"] == "markdown" else ""
+    if not re.search(r"^(#+ +|.*\*\*)?Next\b", closing, re.MULTILINE):
+        said.append("does not end with a cell in which a line says what is Next")
     return said
 
 
@@ -106,6 +104,10 @@ def problems(notebook: dict, solved: bool = False) -> list[str]:
         said.append("has two cells with one id")
     if "widgets" in notebook["metadata"]:
         said.append("keeps the state of widgets")
+    code = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "code")
+    asks = bool(re.search(r"torch=True|^ *(?:import|from) torch\b", code, re.MULTILINE))
+    if asks and not notebook["metadata"]["selfplay_kit"]["torch"]:
+        said.append("uses torch, but the header of its source lacks 'torch: true'")
     wrong = "exercise" if solved else "solution"
     if any(cell["cell_type"] == "code" for cell in tagged(notebook, wrong)):
         said.append(f"holds code tagged {wrong!r}")
