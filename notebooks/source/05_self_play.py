@@ -1,9 +1,6 @@
 # ---
 # jupyter:
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   torch: true
 # ---
 
 # %% [markdown]
@@ -147,7 +144,7 @@ def recorded(ax, name, metric):
             label=f"recorded, {seeds} seeds")
 
 
-# %%
+# %% alt="Points over rounds, live run and recorded seeds, semi-competitive and cooperative"
 import matplotlib.pyplot as plt
 
 WANTED = (("semi", "mean_points", "points a player"),
@@ -203,7 +200,7 @@ notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds
 # base play at the temperature that suits it best, chosen on the development
 # split.
 
-# %%
+# %% alt="Points over rounds with the filter, without it, and the untrained base at its best temperature"
 ARMS = (("runs", "filter: above the mean"), ("no_filter", "no filter"))
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for ax, (name, metric, label) in zip(axes, WANTED):
@@ -246,7 +243,7 @@ notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
 # *Weak* is made to start where the paper's model starts. *Middling* was made
 # less clumsy, *clean* not at all. How far does each get?
 
-# %%
+# %% alt="Points over rounds from the weak, the middling and the clean base"
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for ax, (name, metric, label) in zip(axes, WANTED):
     ours = {BASE: spine["runs"][name]}
@@ -270,7 +267,7 @@ plt.show()
 # flat *by construction*, and says nothing. What can be seen is how often a deal
 # is made.
 
-# %%
+# %% alt="Share of games with a deal over rounds under the three objectives"
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(LAMBDA):
     f = [r["agreement"] for r in spine["runs"][name]["rounds"]]
