@@ -147,8 +147,12 @@ def matrix(
     label: str,
     ax=None,
     fmt: str = "{:.1f}",
+    half=None,
 ):
-    """A matrix with its numbers written in: ``values[i][j]`` of row against column."""
+    """A matrix with its numbers written in: ``values[i][j]`` of row against column.
+
+    ``half[i][j]``, where given, is half the width of that number's interval.
+    """
     import numpy as np
 
     grid = np.asarray(values, float)
@@ -161,7 +165,8 @@ def matrix(
             ax.text(
                 j,
                 i,
-                fmt.format(grid[i, j]),
+                fmt.format(grid[i, j])
+                + ("" if half is None else f"\n±{half[i][j]:.1f}"),
                 ha="center",
                 va="center",
                 color="white" if dark else "black",
@@ -172,4 +177,108 @@ def matrix(
     ax.spines[:].set_visible(False)
     ax.figure.colorbar(shown, ax=ax, label=label)
     ax.set_title(title)
+    return ax
+
+
+LOOP = (
+    "1  Play\nthe model plays\ngames against itself",
+    "2  Score\neach player's view of\na game gets its reward",
+    "3  Keep\nthe views strictly\nabove the mean reward",
+    "4  Imitate\nfine-tune on the moves\nof the kept views",
+)
+
+
+def loop(steps: Sequence[str] = LOOP, *, title="One round of self-play", ax=None):
+    """The steps of one round as boxes, with arrows that lead round and back."""
+    ax = _axes(ax, figsize=(7.6, 3.8))
+    places = ((0.22, 0.78), (0.78, 0.78), (0.78, 0.22), (0.22, 0.22))
+    arrow = {"arrowstyle": "-|>", "lw": 2, "color": GREY}
+    ends = (((0.40, 0.78), (0.60, 0.78)), ((0.78, 0.61), (0.78, 0.39)))
+    ends += (((0.60, 0.22), (0.40, 0.22)), ((0.22, 0.39), (0.22, 0.61)))
+    for k, (step, (x, y), (start, end)) in enumerate(
+        zip(steps, places, ends, strict=True)
+    ):
+        box = {"boxstyle": "round,pad=0.7", "fc": "white", "ec": CYCLE[k], "lw": 2}
+        ax.text(x, y, step, ha="center", va="center", bbox=box)
+        ax.annotate("", xy=end, xytext=start, arrowprops=arrow)
+    ax.text(
+        0.5, 0.5, "the next round plays\nwith the new model", ha="center", va="center"
+    )
+    ax.set(xlim=(0, 1), ylim=(0, 1), title=title)
+    ax.axis("off")
+    return ax
+
+
+def token_strip(
+    tokens: Sequence[str],
+    kinds: Sequence[str],
+    styles: Mapping[str, int],
+    *,
+    title: str,
+    ax=None,
+    wide: int = 78,
+):
+    """``tokens`` in reading order, each in a box whose colour and border say its
+    kind. ``styles`` numbers the kinds: 0 is plain grey, the rest are of
+    :data:`CYCLE`. A line holds ``wide`` characters."""
+    places, x, y = [], 0.0, 0
+    for token in tokens:
+        size = len(token) + 1.4
+        if x + size > wide:
+            x, y = 0.0, y + 1
+        places.append((x, y, size))
+        x += size + 0.5
+    ax = _axes(ax, figsize=(7.4, 1.1 + 0.3 * (y + 1)))
+    from matplotlib.patches import Rectangle
+
+    told: dict[str, Any] = {}
+    for token, kind, (x, y, size) in zip(tokens, kinds, places, strict=True):
+        k = styles[kind]
+        colour = GREY if k == 0 else CYCLE[(k - 1) % 7]
+        box = Rectangle((x, y + 0.1), size, 0.8, lw=1.2, ls=DASHES[k % 7])
+        box.set(facecolor=(*_rgb(colour), 0.12 if k == 0 else 0.4), edgecolor=colour)
+        told.setdefault(kind, ax.add_patch(box))
+        middle = {"ha": "center", "va": "center"}
+        ax.text(x + size / 2, y + 0.52, token, family="monospace", size=8, **middle)
+    ax.set(xlim=(-0.5, wide + 0.5), ylim=(y + 1.1, -0.1), xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.set(title=title, xlabel="tokens, in reading order")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.28 / (y + 1) - 0.08)}
+    ax.legend(told.values(), told.keys(), ncols=min(4, len(told)), **below)
+    return ax
+
+
+def _rgb(colour: str):
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(colour)
+
+
+def intervals(
+    found: Mapping[str, Mapping[str, Any]],
+    *,
+    ax=None,
+    label: str | None = None,
+    k: int = 0,
+    shift: float = 0.0,
+):
+    """One line a name, from top to bottom: ``value`` as a marker and the interval
+    from ``low`` to ``high`` as a bar. ``shift`` moves a second set off the first."""
+    ax = _axes(ax, figsize=(7.0, 1.2 + 0.5 * len(found)))
+    rows = [(i, f) for i, f in enumerate(found.values()) if f["value"] is not None]
+    ax.errorbar(
+        [f["value"] for _, f in rows],
+        [i + shift for i, _ in rows],
+        xerr=[
+            [f["value"] - f["low"] for _, f in rows],
+            [f["high"] - f["value"] for _, f in rows],
+        ],
+        fmt=MARKERS[k % 7],
+        color=CYCLE[k % 7],
+        ls="none",
+        capsize=3,
+        label=label,
+    )
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set_ylim(len(found) - 0.5, -0.5)
     return ax
