@@ -61,8 +61,10 @@ class LMTable:
         moves = [Move("")] * len(positions)
         for i, p in enumerate(positions):
             row = self.row_of.setdefault((p.game, p.seat), len(self.row_of))
-            chunk = self._news(row, p)
+            turns = dialogue(self.lm, p)
+            chunk = [t for turn in turns[self.seen[row] :] for t in turn.ids]
             if self.rows.room(row) >= len(chunk) + self.lm.max_new_tokens:
+                self.seen[row] = len(turns) + 1  # and the one that is sampled next
                 at.append((i, row))
                 chunks.append(chunk)
         if not at:
@@ -82,10 +84,3 @@ class LMTable:
     def close(self) -> None:
         """Free the caches."""
         del self.rows
-
-    def _news(self, row: int, p: Position) -> list[int]:
-        """The tokens of ``p`` that ``row`` does not hold yet."""
-        turns = dialogue(self.lm, p)
-        news = turns[self.seen[row] :]
-        self.seen[row] = len(turns) + 1  # and the one that is sampled next
-        return [token for turn in news for token in turn.ids]

@@ -50,7 +50,8 @@ class Heard:
 
 
 _TRIPLE = re.compile(
-    r"(?<![\d.−-])(\d+) books?,? (?:and )?(\d+) hats?,? (?:and )?(\d+) balls?\b", re.IGNORECASE
+    r"(?<![\d.−-])(\d+) books?,? (?:and )?(\d+) hats?,? (?:and )?(\d+) balls?\b",
+    re.IGNORECASE,
 )
 _VALUES = re.compile(r"books ?= ?(\d+),? hats ?= ?(\d+),? balls ?= ?(\d+)")
 _YOURS = re.compile(r"\byou (?:take|can have|get)\W*$|^\W*for you\b", re.IGNORECASE)

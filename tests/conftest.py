@@ -37,16 +37,38 @@ def lewis2017():
     return folder
 
 
+def small_model(seed=3):
+    """The tiny model's shape, smaller still: fifty thousand random weights."""
+    from transformers import LlamaForCausalLM
+
+    from selfplay_kit import tiny
+    from selfplay_kit.models import LanguageModel, make_report
+
+    config = tiny.make_model(0).config
+    config.hidden_size, config.intermediate_size, config.head_dim = 64, 128, 16
+    config.num_hidden_layers, config.initializer_range = 2, 0.1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config).eval()
+    report = make_report(model, "small", "fp32", "fp32", "cpu", "made from seed")
+    return LanguageModel(model, tiny.make_tokenizer(), report, "short", 24)
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
-    """A folder with a tiny model after a few lessons: it speaks in whole moves,
+    """A folder with a small model after a few lessons: it speaks in whole moves,
     agrees sometimes and errs sometimes. Made once a session, in some seconds."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from selfplay_kit import tiny
+    from selfplay_kit.cloning import fine_tune, make_sample, views
+    from selfplay_kit.play import play_games
+    from selfplay_kit.rules import SEMI, scenarios
+    from selfplay_kit.scripted import Blind
 
-    lm = tiny.blank(3)
-    tiny.literate(lm, 3, steps=80, lr=5e-3, lr_end=2e-3)
+    lm = small_model()
+    games = play_games(Blind(), scenarios("train")[:100] * 2, SEMI, seed=0)
+    lessons = [make_sample(v, lm) for v in views(games)]
+    fine_tune(lm, lessons, epochs=4, lr=1.5e-2, lr_end=1e-3)
     folder = tmp_path_factory.mktemp("bases") / "lessons"
     lm.model.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)

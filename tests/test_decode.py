@@ -18,8 +18,12 @@ VOCABULARY, STOP, WINDOW, COUNT = 11, 2, 160, 8
 @cache
 def make(kind="llama", window=WINDOW):
     """A small random model; ``initializer_range`` makes its choices distinct."""
-    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config
-    from transformers import Qwen2ForCausalLM
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+    )
 
     sizes = {
         "vocab_size": VOCABULARY,
@@ -118,9 +122,7 @@ def test_equal_within_a_hundred_thousandth_over_long_rows():
     for step in range(12):
         chosen = [r for r in range(5) if (r + step) % 3]
         sizes = [1 + (5 * r + step) % 13 for r in chosen]
-        chunks = [
-            ids[r][at[r] : at[r] + n] for r, n in zip(chosen, sizes, strict=True)
-        ]
+        chunks = [ids[r][at[r] : at[r] + n] for r, n in zip(chosen, sizes, strict=True)]
         found = rows.extend(chosen, chunks)
         for r, n, logits in zip(chosen, sizes, found, strict=True):
             at[r] += n

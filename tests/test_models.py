@@ -1,0 +1,150 @@
+"""From a name to a model: what was given, what is refused, what a hash holds."""
+
+import json
+import shutil
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from selfplay_kit import tiny  # noqa: E402
+from selfplay_kit.models import ChatFormat, load_model, weights_hash  # noqa: E402
+
+from .conftest import small_model  # noqa: E402
+
+
+def test_a_loaded_model_is_the_saved_one(tiny_base):
+    lm = load_model(tiny_base)
+    again = load_model(str(tiny_base))
+    assert weights_hash(lm.model) == weights_hash(again.model)
+    assert lm.report.weights_hash == weights_hash(lm.model)
+    assert not lm.model.training and (lm.style, lm.max_new_tokens) == ("short", 24)
+    assert lm.tokenizer.get_vocab() == tiny.make_tokenizer().get_vocab()
+
+
+def test_the_report_says_what_was_asked_and_given(tiny_base):
+    report = load_model(tiny_base).report
+    assert (report.asked, report.given, report.device) == ("auto", "fp32", "cpu")
+    numbers = sum(t.numel() for t in load_model(tiny_base).model.parameters())
+    assert report.parameters == numbers and report.bytes == 4 * numbers
+    for told in ("auto", "fp32", "cpu", report.weights_hash[:12], str(tiny_base)):
+        assert told in str(report)
+    assert json.loads(json.dumps(report.as_dict()))["given"] == "fp32"
+
+
+def test_precision_is_as_asked(tiny_base):
+    lm = load_model(tiny_base, "bf16")
+    assert {t.dtype for t in lm.model.parameters()} == {torch.bfloat16}
+    assert (lm.report.asked, lm.report.given) == ("bf16", "bf16")
+    assert lm.report.bytes == 2 * lm.report.parameters
+
+
+def test_bad_precision_is_refused(tiny_base):
+    with pytest.raises(ValueError, match=r"auto, fp32, bf16 or fp16; got 'int3'"):
+        load_model(tiny_base, "int3")
+
+
+@pytest.mark.parametrize("name", ["tinny", "no/such/folder", ""])
+def test_an_unknown_name_is_refused_with_the_known_ones(name):
+    with pytest.raises(FileNotFoundError, match=r"tiny-middling.*folder"):
+        load_model(name)
+
+
+@pytest.fixture
+def copied(tiny_base, tmp_path):
+    return shutil.copytree(tiny_base, tmp_path / "copy")
+
+
+def test_truncated_weights_are_refused(copied):
+    weights = copied / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged or cut short"):
+        load_model(copied)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json"])
+def test_a_damaged_file_is_refused(copied, file):
+    (copied / file).write_text((copied / file).read_text("utf-8")[:40], "utf-8")
+    with pytest.raises(ValueError, match=r"can't be read.*copy|copy.*can't be read"):
+        load_model(copied)
+
+
+def test_the_hash_changes_with_one_weight(lm):
+    before = weights_hash(lm.model)
+    weight = dict(lm.model.named_parameters())["model.layers.1.mlp.up_proj.weight"]
+    with torch.no_grad():
+        kept = weight[3, 5].item()
+        weight[3, 5] += 1e-4
+        assert weights_hash(lm.model) != before
+        weight[3, 5] = kept
+    assert weights_hash(lm.model) == before
+
+
+def test_the_hash_holds_names_and_not_only_bytes(lm):
+    state = lm.model.state_dict()
+    a, b = (f"model.layers.{i}.input_layernorm.weight" for i in (0, 1))
+
+    class Renamed:
+        def state_dict(self):
+            return {**state, a: state[b], b: state[a]}
+
+    assert not torch.equal(state[a], state[b])
+    assert weights_hash(Renamed()) != weights_hash(lm.model)
+
+
+# Chat formats ---------------------------------------------------------------------
+
+
+class Template:
+    """A tokenizer of which only the chat template counts."""
+
+    def __init__(self, render):
+        self.render = render
+
+    def apply_chat_template(self, messages, *, tokenize, add_generation_prompt):
+        assert tokenize is False and add_generation_prompt is True
+        return self.render(messages)
+
+
+def chatml(messages):
+    said = "".join(f"<|{m['role']}|>{m['content']}<|end|>" for m in messages)
+    return said + "<|assistant|>"
+
+
+def test_the_pieces_of_a_template_make_up_a_dialogue():
+    chat = ChatFormat.of(Template(chatml))
+    roles = ["system", "user", "assistant", "user", "assistant", "user"]
+    texts = ["s", "u1", "a1", "u2", "a2", "u3"]
+    whole = chatml(
+        [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
+    )
+    turn = [chat.user_to_assistant, chat.assistant_to_user]
+    pieces = [chat.before_system, chat.system_to_user, *turn * 2]
+    said = "".join(p + t for p, t in zip(pieces, texts, strict=True))
+    assert said + chat.user_to_assistant == whole
+    assert chat.system_to_assistant == chatml([{"role": "system", "content": ""}])[10:]
+
+
+def test_a_template_that_changes_earlier_turns_is_refused():
+    def drops_the_first(messages):
+        return chatml(messages[:1] + messages[-1:])
+
+    with pytest.raises(ValueError, match="turn after turn"):
+        ChatFormat.of(Template(drops_the_first))
+
+
+def test_a_template_without_a_system_turn_is_refused():
+    def no_system(messages):
+        if messages[0]["role"] == "system":
+            raise RuntimeError("System role not supported")
+        return chatml(messages)
+
+    with pytest.raises(ValueError, match="System role not supported"):
+        ChatFormat.of(Template(no_system))
+
+
+def test_the_tiny_models_chat():
+    lm = small_model()
+    assert lm.decode([lm.stop]) == "" and lm.tokenizer.decode([lm.stop]) == "<end>"
+    assert lm.encode("[message] hi !") is lm.encode("[message] hi !"), "cached"
