@@ -1,7 +1,8 @@
 """``python -m selfplay_kit COMMAND``: long work without a notebook.
 
 ``rounds`` runs self-play into a folder, ``bases`` makes the tiny bases again,
-``reference`` makes the recorded results again. ``--help`` after each says more.
+``reference`` makes the recorded results again, ``talk`` those of the experiment on
+talk that pays. ``--help`` after each says more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     _rounds(commands.add_parser("rounds", help="self-play rounds into a folder"))
     _bases(commands.add_parser("bases", help="make the tiny bases again"))
     _reference(commands.add_parser("reference", help="make recorded results again"))
+    _talk(commands.add_parser("talk", help="the experiment on talk that pays"))
     given = parser.parse_args(arguments)
     try:
         return given.go(given)
@@ -101,6 +103,27 @@ def _go_reference(given: argparse.Namespace) -> int:
     picture(made, given.out.with_suffix(".svg"))
     if Path("README.md").exists():
         stamp(Path("README.md"), "spine", readme_block(made))
+    return 0
+
+
+def _talk(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--seeds", type=int, default=5, help="at most, of each arm")
+    p.add_argument("--arms", nargs="+", metavar="ARM", help="these alone")
+    p.add_argument("--runs", type=Path, default=Path("runs/talk"))
+    p.add_argument("--out", type=Path, default=Path("data/reference/talk.json"))
+    p.set_defaults(go=_go_talk)
+
+
+def _go_talk(given: argparse.Namespace) -> int:
+    from .talk_study import ARMS, study
+
+    study(
+        given.runs,
+        given.out,
+        seeds=given.seeds,
+        arms=given.arms or tuple(ARMS),
+        tell=lambda line: print(line, flush=True),
+    )
     return 0
 
 

@@ -191,17 +191,17 @@ def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
 def _save(result: dict[str, Any], began: float, out: Path) -> None:
     result["seconds"] = time.perf_counter() - began
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, ensure_ascii=False)
+    text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
     out.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _rounded(x: Any) -> Any:
+def rounded(x: Any) -> Any:
     """Floats to five significant digits, so that a file stays small and readable."""
     if isinstance(x, float):
         return float(f"{x:.5g}")
     if isinstance(x, dict):
-        return {k: _rounded(v) for k, v in x.items()}
-    return [_rounded(v) for v in x] if isinstance(x, list) else x
+        return {k: rounded(v) for k, v in x.items()}
+    return [rounded(v) for v in x] if isinstance(x, list) else x
 
 
 ROWS = {

@@ -223,13 +223,13 @@ def ablation(
         (sum(a.points), sum(b.points)) for a, b in zip(plain, changed, strict=True)
     ]
     return {
-        "joint": _by_scenario(scenarios, [a for a, _ in pairs], seed),
-        "ablated": _by_scenario(scenarios, [b for _, b in pairs], seed),
-        "drop": _by_scenario(scenarios, [a - b for a, b in pairs], seed),
+        "joint": by_scenario(scenarios, [a for a, _ in pairs], seed),
+        "ablated": by_scenario(scenarios, [b for _, b in pairs], seed),
+        "drop": by_scenario(scenarios, [a - b for a, b in pairs], seed),
     }
 
 
-def _by_scenario(scenarios: Sequence[Scenario], points, seed: int) -> dict[str, Any]:
+def by_scenario(scenarios: Sequence[Scenario], points, seed: int) -> dict[str, Any]:
     sums: dict[str, list[float]] = {}
     for s, x in zip(scenarios, points, strict=True):
         place = sums.setdefault(s.key(), [0.0, 0.0])

@@ -1,0 +1,262 @@
+"""The experiment on talk that pays, by one command into ``data/reference/talk.json``.
+
+Every arm trains on the same number of games from the same base; what differs
+stands in its :class:`Arm`. The temperature of play is chosen for each arm on the
+development split, then every seed plays each test scenario once: joint points
+beside a blind first speaker and the optimum, both exact on the same scenarios,
+statements and their truth, and the drop when stated values are ablated. A rerun
+goes on from the run folders, where the scores of a run stand too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from .lm_player import LMPlayer
+from .metrics import METRICS, seed_interval, summarise
+from .models import LanguageModel, load_model
+from .play import play_games
+from .reference import over_seeds, provenance, rounded
+from .rounds import Config, Round, evaluate, run
+from .rules import COOP, scenarios
+from .talk import (
+    ablation,
+    blind_joint,
+    by_scenario,
+    reference_joint,
+    statement_metrics,
+)
+
+TEMPERATURES = (1.0, 0.5, 0.3)
+DEVELOPMENT_GAMES = 300
+ABLATED = {  # name: (how, whose statements)
+    "replace": ("replace", "both"),
+    "shuffle": ("shuffle", "both"),
+    "silence": ("silence", "both"),
+    "replace_first": ("replace", "first"),
+    "replace_second": ("replace", "second"),
+}
+STATED = ("stated", "by_opener", "by_other", "true", "numbers_true")
+CLONING: dict[str, Any] = {
+    "lam": 1.0,
+    "rounds": 15,
+    "games": 500,
+    "epochs": 2,
+    "lr": 5e-4,
+}
+WITHIN = CLONING | {"filter": "above_scenario_mean", "group": 4}
+GRADIENT: dict[str, Any] = {
+    "lam": 1.0,
+    "rounds": 29,
+    "games": 256,
+    "group": 8,
+    "epochs": 1,
+}
+GRADIENT |= {"rule": "policy_gradient", "lr": 3e-4, "batch": 64}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is trained: a base, what differs in the configuration, and how many
+    seeds at most."""
+
+    base: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 5
+
+    def config(self, seed: int) -> Config:
+        """The configuration of one seed."""
+        return Config(base=self.base, seed=seed, **self.changes)
+
+
+ARMS = {
+    "above_mean": Arm("tiny-talk", CLONING),
+    "above_scenario_mean": Arm("tiny-talk", WITHIN),
+    "policy_gradient": Arm("tiny-talk", GRADIENT, 3),
+    "weak, above_scenario_mean": Arm("tiny-weak", WITHIN, 3),
+    "weak, above_mean": Arm("tiny-weak", CLONING, 3),
+    "group 2": Arm("tiny-talk", WITHIN | {"group": 2, "games": 500}, 2),
+    "group 8": Arm("tiny-talk", WITHIN | {"group": 8, "games": 504}, 2),
+    "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 2),
+}
+
+
+def study(
+    runs: Path,
+    out: Path,
+    *,
+    seeds: int = 5,
+    arms: Sequence[str] = tuple(ARMS),
+    tell: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Run, score and write ``arms``; returns what was written to ``out``.
+
+    What ``out`` holds of other arms stays. Raises ``ValueError`` for an arm that
+    is not in :data:`ARMS`.
+    """
+    unknown = [a for a in arms if a not in ARMS]
+    if unknown:
+        raise ValueError(f"no arm called {unknown[0]!r}; there are {', '.join(ARMS)}")
+    result: dict[str, Any] = {"bases": {}, "arms": {}}
+    if out.exists():
+        result |= json.loads(out.read_text("utf-8"))
+    result["provenance"] = provenance()
+    result["config"] = {
+        "temperatures": TEMPERATURES,
+        "development_games": DEVELOPMENT_GAMES,
+        "test_games": len(scenarios("test")),
+    }
+    result["reference"] = reference_joint(scenarios("test"))
+    for name in arms:
+        arm = ARMS[name]
+        if arm.base not in result["bases"]:
+            result["bases"][arm.base] = _score_base(arm.base, runs, tell)
+        result["arms"][name] = _score_arm(name, arm, runs, min(seeds, arm.seeds), tell)
+        _save(result, out)
+    return result
+
+
+def _score_base(base: str, runs: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    lm = load_model(base)
+    chosen, by = _temperature([lm])
+    tell(f"{base}: best at temperature {chosen} (development)")
+    cache = runs / f"{base}.json"
+    return {
+        "development": by,
+        "temperature": chosen,
+        "test": {str(t): _cached(cache, lm, t) for t in sorted({1.0, chosen})},
+    }
+
+
+def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
+    played: list[tuple[Path, list[Round], LanguageModel]] = []
+    for seed in range(seeds):
+        folder = runs / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
+        config = arm.config(seed)
+        whole = run(config, folder, on_round=_teller(folder.name, tell))
+        played.append((folder, whole, whole[-1].model(config)))
+    chosen, by = _temperature([lm for *_, lm in played])
+    tell(f"{name}: best at temperature {chosen} (development)")
+    test = {}
+    for t in sorted({1.0, chosen}):
+        found = [_cached(f / "test.json", lm, t) for f, _, lm in played]
+        test[str(t)] = _over(found) | {"seeds": found}
+    return {
+        "base": arm.base,
+        "config": asdict(arm.config(0)) | {"seed": list(range(seeds))},
+        "rounds": _rounds([whole for _, whole, _ in played]),
+        "games": [sum(_games(r) for r in whole) for _, whole, _ in played],
+        "seconds": [
+            sum(sum(r.metrics["seconds"].values()) for r in whole)
+            for _, whole, _ in played
+        ],
+        "development": by,
+        "temperature": chosen,
+        "test": test,
+        "cross_play": _cross_play([lm for *_, lm in played], chosen),
+    }
+
+
+def _teller(name: str, tell: Callable[[str], None]) -> Callable[[Round], None]:
+    def on_round(r: Round) -> None:
+        said = statement_metrics(r.games())
+        tell(
+            f"{name}, round {r.number}: joint {r.metrics['mean_joint']['value']:.2f}, "
+            f"stated in {said['stated']['value']:.0%} of games, true "
+            f"{said['true']['value'] or 0:.0%}, "
+            f"{sum(r.metrics['seconds'].values()):.0f} s"
+        )
+
+    return on_round
+
+
+def _games(r: Round) -> int:
+    return int(r.metrics["mean_joint"]["n"])
+
+
+def _temperature(models: Sequence[LanguageModel]) -> tuple[float, dict[str, float]]:
+    """The temperature with the best mean joint score on the development split."""
+    by = {
+        t: fmean(
+            evaluate(lm, COOP, games=DEVELOPMENT_GAMES, temperature=t)["mean_joint"][
+                "value"
+            ]
+            for lm in models
+        )
+        for t in TEMPERATURES
+    }
+    return max(by, key=lambda t: by[t]), {str(t): v for t, v in by.items()}
+
+
+def _cached(where: Path, lm: LanguageModel, temperature: float) -> dict[str, Any]:
+    """The test scores of ``lm``, from ``where`` if they stand there."""
+    key = f"{lm.report.weights_hash}/{temperature}"
+    there = json.loads(where.read_text("utf-8")) if where.exists() else {}
+    if key not in there:
+        there[key] = score(lm, temperature)
+        where.write_text(json.dumps(there), "utf-8")
+    return there[key]
+
+
+def score(
+    lm: LanguageModel, temperature: float, *, split: str = "test", seed: int = 0
+) -> dict[str, Any]:
+    """``lm`` with itself, each scenario of ``split`` once, cooperatively.
+
+    Returns the metrics of :func:`~selfplay_kit.metrics.summarise` and
+    :func:`~selfplay_kit.talk.statement_metrics`, ``over_blind`` (joint points above
+    a blind first speaker, paired) and ``drop_NAME`` for each of :data:`ABLATED`.
+    """
+    pool = scenarios(split)
+    player = LMPlayer(lm, temperature=temperature)
+    plain = play_games(player, pool, COOP, seed=seed)
+    over = [sum(t.points) - blind_joint(t.scenario) for t in plain]
+    found = summarise(plain, COOP, seed=seed) | statement_metrics(plain, seed=seed)
+    found["over_blind"] = by_scenario(pool, over, seed=seed)
+    for name, (how, speakers) in ABLATED.items():
+        changed = ablation(
+            player, pool, COOP, how, speakers=speakers, seed=seed, plain=plain
+        )
+        found[f"drop_{name}"] = changed["drop"]
+    return found
+
+
+def _over(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    drops = [f"drop_{name}" for name in ABLATED]
+    return over_seeds(found, (*METRICS, *STATED, "over_blind", *drops))
+
+
+def _rounds(runs: Sequence[Sequence[Round]]) -> list[dict[str, Any]]:
+    """Round by round, over seeds: joint score, deals, messages, statements."""
+    names = ("mean_joint", "agreement", "messages", *STATED)
+    return [
+        {"round": same[0].number}
+        | over_seeds([r.metrics | statement_metrics(r.games()) for r in same], names)
+        for same in zip(*runs, strict=True)
+    ]
+
+
+def _cross_play(models: Sequence[LanguageModel], temperature: float) -> dict[str, Any]:
+    """Each seed with the next: do they share a language? Joint points, test."""
+    if len(models) < 3:
+        return {}
+    pairs = zip(models, [*models[1:], models[0]], strict=True)
+    joint = []
+    for a, b in pairs:
+        players = [LMPlayer(lm, temperature=temperature) for lm in (a, b)]
+        games = play_games((players[0], players[1]), scenarios("test"), COOP, seed=0)
+        joint.append(fmean(sum(t.points) for t in games))
+    return {"mean_joint": seed_interval(joint) | {"values": joint}}
+
+
+def _save(result: dict[str, Any], out: Path) -> None:
+    result["written"] = time.strftime("%Y-%m-%d")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
+    out.write_text(text + "\n", encoding="utf-8", newline="\n")
