@@ -79,13 +79,19 @@ def _go_rounds(given: argparse.Namespace) -> int:
 
 def _bases(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, required=True, help="folder for the bases")
+    p.add_argument(
+        "--score-only", action="store_true", help="score the bases that are there"
+    )
     p.set_defaults(go=_go_bases)
 
 
 def _go_bases(given: argparse.Namespace) -> int:
+    from .reference import score_bases
     from .tiny import make_bases
 
-    make_bases(given.out, tell=lambda line: print(line, flush=True))
+    if not given.score_only:
+        make_bases(given.out, tell=lambda line: print(line, flush=True))
+    score_bases(given.out)
     return 0
 
 

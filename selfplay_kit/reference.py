@@ -14,6 +14,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .metrics import METRICS, seed_interval
 from .models import load_model
 from .rounds import Config, Round, evaluate, run
 from .rules import OBJECTIVES
+from .tiny import RECIPES
 
 TEMPERATURES = (1.0, 0.7, 0.5, 0.3, 0.1)
 TEST_GAMES = 500
@@ -186,6 +188,25 @@ def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
         row["seconds"] = [r.metrics["seconds"] for r in same]
         merged.append(row)
     return {"rounds": merged}
+
+
+def score_bases(folder: Path, *, games: int = 500) -> dict[str, Any]:
+    """Score every tiny base in ``folder`` on the development split, at temperatures
+    1 and 0.3, and write ``bases.json`` there: what its card quotes."""
+    found: dict[str, Any] = {"provenance": provenance(), "games": games, "bases": {}}
+    for name, recipe in RECIPES.items():
+        lm = load_model(folder / name)
+        found["bases"][name] = {
+            "recipe": asdict(recipe),
+            "weights_hash": lm.report.weights_hash,
+            "development": {
+                str(t): evaluate(lm, OBJECTIVES["semi"], games=games, temperature=t)
+                for t in (1.0, 0.3)
+            },
+        }
+    text = json.dumps(_rounded(found), indent=1) + "\n"
+    (folder / "bases.json").write_text(text, encoding="utf-8", newline="\n")
+    return found
 
 
 def _save(result: dict[str, Any], began: float, out: Path) -> None:
