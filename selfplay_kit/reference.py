@@ -204,7 +204,7 @@ def score_bases(folder: Path, *, games: int = 500) -> dict[str, Any]:
                 for t in (1.0, 0.3)
             },
         }
-    text = json.dumps(_rounded(found), indent=1) + "\n"
+    text = json.dumps(rounded(found), indent=1) + "\n"
     (folder / "bases.json").write_text(text, encoding="utf-8", newline="\n")
     return found
 
