@@ -228,7 +228,7 @@ def token_strip(
             x, y = 0.0, y + 1
         places.append((x, y, size))
         x += size + 0.5
-    ax = _axes(ax, figsize=(7.4, 1.1 + 0.3 * (y + 1)))
+    ax = _axes(ax, figsize=(7.4, 0.38 * (y + 1)))
     from matplotlib.patches import Rectangle
 
     told: dict[str, Any] = {}
@@ -243,7 +243,7 @@ def token_strip(
     ax.set(xlim=(-0.5, wide + 0.5), ylim=(y + 1.1, -0.1), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     ax.set(title=title, xlabel="tokens, in reading order")
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.28 / (y + 1) - 0.08)}
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -1.1 / (y + 1))}
     ax.legend(told.values(), told.keys(), ncols=min(4, len(told)), **below)
     return ax
 
