@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .game import Game, Transcript
-from .protocol import Move
-from .rules import ITEMS
+from .protocol import Move, share_text
 
 PROFILES = ("ci", "cpu", "gpu")
 
@@ -190,7 +189,7 @@ def show_game(t: Transcript, *, caption: str | None = None) -> _Html:
     for m in t.moves:
         seen = f"invalid: {m.error}" if m.error else ""
         rows.append((f"player {m.seat}", m.text, seen))
-    pool = ", ".join(f"{n} {i}" for n, i in zip(t.scenario.counts, ITEMS, strict=True))
+    pool = share_text(t.scenario.counts)
     end = "deal" if t.agreed else "aborted" if t.aborted else "no deal"
     told = caption or (
         f"Pool: {pool}. Values: {t.scenario.values[0]} and {t.scenario.values[1]}. "
@@ -217,8 +216,10 @@ def play_by_typing(
     game = Game(scenario, objective, first=seed % 2)
     table_ = partner.sit(1, seed=seed)
     mine = ", ".join(
-        f"{n} {i} worth {v} each"
-        for n, i, v in zip(scenario.counts, ITEMS, scenario.values[seat], strict=True)
+        f"{some} worth {value} each"
+        for some, value in zip(
+            share_text(scenario.counts).split(", "), scenario.values[seat], strict=True
+        )
     )
     tell(f"The pool: {mine} to you.")
     while not game.over:

@@ -150,6 +150,7 @@ def run(
             training = _learn(config, number, lm, done[-1].games(), progress)
             with no_bars():
                 lm.model.save_pretrained(here / "model")
+                lm.tokenizer.save_pretrained(here / "model")
         trained = time.perf_counter()
         games = _play(config, number, lm, progress)
         played = time.perf_counter()
@@ -237,7 +238,6 @@ def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
             f"{where} can't be read ({e}), so what this folder holds is not known. "
             "Move the folder away and run into a new one."
         ) from e
-    there = asdict(Config()) | there  # a folder of before a field was added
     free = {"rounds"}  # a run may be made longer
     usual = {f.name: f.default for f in fields(Config)}  # of a later version
     there = usual | there
@@ -287,7 +287,8 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
 def read_games(path: str | Path) -> list[Transcript]:
     """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line."""
     games = []
-    for n, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+    text = Path(path).read_text("utf-8").removesuffix("\n")
+    for n, line in enumerate(text.split("\n"), 1):  # a message may hold U+2028
         try:
             games.append(Transcript.from_json(line))
         except ValueError as e:

@@ -1,0 +1,234 @@
+"""What stands beside the story: checks, tables, a table to play at, progress."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+
+from selfplay_kit import notebook
+from selfplay_kit.game import Game
+from selfplay_kit.notebook import check, play_by_typing, show_game, table
+from selfplay_kit.play import play_games
+from selfplay_kit.protocol import propose
+from selfplay_kit.rules import SEMI, Scenario
+from selfplay_kit.scripted import Blind, Teller
+
+from . import strategies
+
+S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+
+
+def is_four(answer):
+    return None if answer == 4 else f"{answer} is not 2 + 2"
+
+
+# Checks -----------------------------------------------------------------------------
+
+
+def test_a_check_says_right_wrong_or_not_yet(capsys):
+    assert check("sum", 4, is_four) is True
+    assert check("sum", 5, is_four) is False
+    assert check("sum", None, is_four) is False
+    assert capsys.readouterr().out.splitlines() == [
+        "sum: right!",
+        "sum: 5 is not 2 + 2",
+        "sum: not solved yet",
+    ]
+
+
+def test_a_check_survives_whatever_a_student_wrote(capsys):
+    assert check("sum", lambda: None, lambda f: f(1)) is False
+    assert "it raised TypeError" in capsys.readouterr().out
+    assert check("sum", lambda: None, lambda f: f() or notebook.NOT_SOLVED) is False
+    assert "not solved yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [5, None, "x"])
+def test_in_the_solutions_anything_but_right_stops(monkeypatch, answer):
+    monkeypatch.setenv("SELFPLAY_KIT_STRICT", "1")
+    with pytest.raises(AssertionError, match="sum: "):
+        check("sum", answer, is_four)
+    assert check("sum", 4, is_four)
+
+
+# Tables -----------------------------------------------------------------------------
+
+EVIL = "<script>alert('x')</script><img src=x onerror=y>"
+
+
+def test_every_cell_of_a_table_is_escaped():
+    page = table([EVIL, "b"], [[EVIL, 2], [None, "&"]], EVIL)
+    assert "<script" not in page and "<img" not in page
+    assert page.count("&lt;script&gt;") == 3 and "<td>&amp;</td>" in page
+    assert page._repr_html_() == str(page)
+    assert page.count("<tr>") == 3 and "<caption>" in page
+
+
+def evil_game():
+    game = Game(S, SEMI).submit(f"[message] {EVIL}").submit(EVIL)
+    return game.submit(propose((1, 0, 1))).submit(propose((2, 1, 0)))
+
+
+def test_a_game_is_shown_escaped_with_what_the_parser_saw():
+    page = show_game(evil_game().transcript())
+    assert "<script" not in page and "<img" not in page
+    assert "invalid: no_prefix" in page and page.count("<tr>") == 5
+    assert "Pool: 3 books, 1 hat, 1 ball." in page
+    assert "deal, 5 and 2 points" in page
+    assert EVIL not in show_game(evil_game().transcript(), caption=EVIL)
+
+
+def test_ends_are_told_apart():
+    over = Game(S, SEMI).submit("[message] a")
+    none = over.submit(propose((1, 1, 1))).submit(propose((1, 1, 1))).transcript()
+    aborted = Game(S, SEMI)
+    for _ in range(5):
+        aborted = aborted.submit("?")
+    assert "no deal, 0 and 0" in show_game(none)
+    assert "aborted, 0 and 0" in show_game(aborted.transcript())
+
+
+@given(strategies.transcripts())
+@settings(max_examples=30)
+def test_no_text_of_a_game_becomes_markup(t):
+    page = show_game(t)
+    for tag in ("table", "caption", "thead", "tbody", "tr", "th", "td"):
+        page = page.replace(f"<{tag}>", "").replace(f"</{tag}>", "")
+    assert "<" not in page and ">" not in page
+
+
+# Playing by typing --------------------------------------------------------------------
+
+
+def typed(*lines, seat=0, seed=0, partner=None):
+    told, asked = [], []
+    answers = iter(lines)
+
+    def ask(prompt):
+        asked.append(prompt)
+        return next(answers)
+
+    t = play_by_typing(
+        partner or Blind(), S, SEMI, seat=seat, seed=seed, ask=ask, tell=told.append
+    )
+    return t, told, asked
+
+
+def test_a_person_plays_to_a_deal():
+    t, told, asked = typed(
+        "[message] deal , i take 1 book 0 hats 1 ball .",
+        "",
+        "   ",
+        propose((1, 0, 1)),
+    )
+    assert t.agreed and t.points == (5, 8) and t.replay().over
+    assert t.players == ("person", "blind") and len(asked) == 4
+    pool = "3 books worth 1 each, 1 hat worth 3 each, 1 ball worth 4 each"
+    assert told[0] == f"The pool: {pool} to you."
+    assert told[-1] == "Deal: you get 5 points."
+    assert "(your partner has proposed; now you must propose)" in told
+
+
+def test_a_person_hears_of_errors_and_sees_nothing_of_the_partners_values():
+    t, told, _ = typed(*["what?"] * 5)
+    assert t.aborted and told[-1] == "No deal: you get 0 points."
+    assert sum(line.startswith("(invalid: ") for line in told) == 5
+    assert not any("worth 2" in line for line in told)
+
+
+def test_the_partner_may_speak_first_and_the_person_sit_in_seat_one():
+    t, told, _ = typed(
+        "[message] deal , i take 2 books 1 hat 0 balls .",
+        propose((2, 1, 0)),
+        propose((2, 1, 0)),
+        seat=1,
+        seed=2,
+        partner=Teller(),
+    )
+    assert t.first == 0 and t.moves[0].seat == 0
+    assert "worth 2 each" in told[0] and told[1].startswith("partner: ")
+    assert "worth 1 each" not in told[0]
+    assert told[-1].endswith(f"you get {t.points[1]} points.")
+
+
+def test_a_headless_twin_plays_as_a_person_would():
+    lines = ("[message] hi", *[propose((1, 0, 1))] * 5)
+    assert typed(*lines, seed=4)[0] == typed(*lines, seed=4)[0]
+
+
+# Set-up, progress, records ------------------------------------------------------------
+
+
+def test_setup_rejects_an_unknown_profile():
+    with pytest.raises(ValueError, match="ci, cpu, gpu; got 'tpu'"):
+        notebook.setup("tpu")
+
+
+def test_setup_says_what_is_here_and_picks_sizes(capsys, monkeypatch):
+    import matplotlib
+
+    with matplotlib.rc_context():
+        found = notebook.setup("ci")
+        assert matplotlib.rcParams["axes.spines.top"] is False
+    assert "profile 'ci'" in capsys.readouterr().out
+    assert found.pick(ci=1, cpu=2, gpu=3) == 1
+    assert notebook.Setup("cpu").pick(ci=1, cpu=2, gpu=3) == 2
+    assert notebook.Setup("gpu").pick(ci=1, cpu=2, gpu=3) == 3
+    assert notebook.Setup("gpu").pick(ci=1, cpu=2) == 2
+
+
+def test_setup_with_torch_names_its_version(capsys):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    import matplotlib
+
+    threads = torch.get_num_threads()
+    try:
+        with matplotlib.rc_context():
+            notebook.setup("ci", torch=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert f"torch {torch.__version__}" in capsys.readouterr().out
+
+
+def test_progress_prints_one_line_a_step_where_nobody_looks(capsys, monkeypatch):
+    monkeypatch.setenv("CI", "1")
+    report = notebook.progress("semi ")
+    for what, of in (("round 0: play", 3), ("round 1: train", 2)):
+        for done in range(1, of + 1):
+            report(what, done, of)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("semi round 0: play: 3 of 3, ")
+    assert lines[1].startswith("semi round 1: train: 2 of 2, ")
+
+
+def test_progress_shows_a_bar_where_somebody_looks(capsys, monkeypatch):
+    monkeypatch.setattr(notebook, "_watched", lambda: True)
+    report = notebook.progress()
+    for done in (1, 2, 3):
+        report("play", done, 3)
+    report("train", 1, 1)
+    assert "play" in capsys.readouterr().err
+
+
+def test_ended_games_are_counted():
+    told = []
+    count = notebook.on_end(lambda *a: told.append(a), "play", 3)
+    play_games(Blind(), [S] * 3, SEMI, seed=0, on_end=count)
+    assert told == [("play", 1, 3), ("play", 2, 3), ("play", 3, 3)]
+
+
+def test_records_are_kept_only_where_a_build_listens(monkeypatch, tmp_path):
+    where = tmp_path / "results.jsonl"
+    monkeypatch.delenv("SELFPLAY_KIT_RESULTS", raising=False)
+    notebook.record("x", 1)
+    assert not where.exists()
+    monkeypatch.setenv("SELFPLAY_KIT_RESULTS", str(where))
+    notebook.record("x", 1.5)
+    notebook.record("é", [1, 2])
+    lines = where.read_text("utf-8").splitlines()
+    assert [json.loads(x) for x in lines] == [
+        {"name": "x", "value": 1.5},
+        {"name": "é", "value": [1, 2]},
+    ]

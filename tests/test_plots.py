@@ -1,0 +1,61 @@
+"""Pictures: drawn from records, labelled, told apart without colour."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import pytest
+
+from selfplay_kit import plots
+from selfplay_kit.rules import Scenario, max_joint, nash_deal, pareto
+
+S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def labelled(ax):
+    return ax.get_xlabel() and ax.get_ylabel() and ax.get_title()
+
+
+def test_the_frontier_is_the_scenarios():
+    ax = plots.frontier(S, {"Nash": nash_deal(S)})
+    drawn = {line.get_label(): line for line in ax.lines}
+    points = {(S.points(0, a), S.points(1, b)) for a, b in S.allocations()}
+    best = {(S.points(0, a), S.points(1, b)) for a, b in pareto(S)}
+    assert set(zip(*drawn["a possible deal"].get_data(), strict=True)) == points
+    assert set(zip(*drawn["Pareto-optimal"].get_data(), strict=True)) == best
+    assert f"best joint score, {max_joint(S)}" in drawn and "Nash" in drawn
+    assert labelled(ax) and ax.get_legend()
+
+
+def test_rounds_with_their_band():
+    def rounds(*values):
+        return [
+            {"mean_points": {"value": v, "low": v - 1, "high": v + 1}} for v in values
+        ]
+
+    ax = plots.over_rounds({"a": rounds(1, 2, 3), "b": rounds(3, 2, 1)})
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1, 2, 3], [3, 2, 1]]
+    assert len(ax.collections) == 2 and labelled(ax)
+    one, other = ax.lines
+    assert one.get_linestyle() != other.get_linestyle()
+    assert one.get_marker() != other.get_marker()
+    assert ax.get_ylim()[0] <= 0
+
+
+def test_a_matrix_has_its_numbers_written_in():
+    ax = plots.matrix(
+        [[1.25, 2], [3, 4]], ["a", "b"], ["c", "d"], title="t", label="points"
+    )
+    assert {"1.2", "2.0", "3.0", "4.0"} <= {t.get_text() for t in ax.texts}
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["c", "d"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_colours_markers_and_dashes_are_distinct():
+    assert len(set(plots.CYCLE)) == len(set(plots.MARKERS)) == len(set(plots.DASHES))

@@ -1,0 +1,498 @@
+"""Rounds in a folder that survives: kills, interrupts, full disks, damage."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from selfplay_kit import rounds  # noqa: E402
+from selfplay_kit.cloning import TrainingError, make_sample, views  # noqa: E402
+from selfplay_kit.game import Game  # noqa: E402
+from selfplay_kit.metrics import METRICS, summarise  # noqa: E402
+from selfplay_kit.models import load_model, weights_hash  # noqa: E402
+from selfplay_kit.protocol import propose  # noqa: E402
+from selfplay_kit.rounds import (  # noqa: E402
+    Config,
+    RunError,
+    read_games,
+    read_rounds,
+    run,
+)
+from selfplay_kit.rules import COOP, SEMI, Scenario, scenarios  # noqa: E402
+
+from .conftest import ROOT  # noqa: E402
+
+FILES = {"games.jsonl", "metrics.json", "done"}
+
+
+@pytest.fixture(scope="module")
+def config(tiny_base):
+    """Small, and with a filter that always keeps something."""
+    return Config(
+        base=str(tiny_base),
+        lam=1.0,
+        rounds=2,
+        games=24,
+        temperature=0.7,
+        filter="top_quarter",
+        epochs=1,
+        batch=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    """An uninterrupted run of two rounds: what every other one must come to."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run(config, folder)
+    return folder
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def outcome(folder):
+    """What must be the same however a run was interrupted (not its seconds)."""
+    found = {}
+    for here in sorted(folder.glob("round-*")):
+        metrics = json.loads((here / "metrics.json").read_text("utf-8"))
+        metrics.pop("seconds")
+        weights = here / "model" / "model.safetensors"
+        found[here.name] = (
+            (here / "games.jsonl").read_bytes(),
+            metrics,
+            weights.read_bytes() if weights.exists() else None,
+            (here / "done").exists(),
+        )
+    return found
+
+
+def files(folder):
+    return {
+        f.relative_to(folder).as_posix(): (f.stat().st_mtime_ns, f.stat().st_size)
+        for f in folder.rglob("*")
+        if f.is_file()
+    }
+
+
+# A run ------------------------------------------------------------------------
+
+
+def test_the_folder(whole, config):
+    names = {f.name for f in whole.iterdir()}
+    assert names == {"config.json", "round-00", "round-01", "round-02"}
+    for n in range(3):
+        here = whole / f"round-{n:02d}"
+        expected = FILES if n == 0 else FILES | {"model"}
+        assert {f.name for f in here.iterdir()} == expected
+    kept = json.loads((whole / "config.json").read_text("utf-8"))
+    assert kept["lam"] == 1 and kept["games"] == 24 and kept["base"] == config.base
+    base = load_model(config.base)
+    assert kept["base_weights"] == kept["model"]["weights_hash"]
+    assert kept["base_weights"] == base.report.weights_hash
+    assert not list(whole.rglob("*.part"))
+
+
+def test_rounds_are_what_their_files_say(whole, config):
+    found = read_rounds(whole)
+    assert [r.number for r in found] == [0, 1, 2]
+    hashes = set()
+    for r in found:
+        games = r.games()
+        assert len(games) == config.games
+        assert all(t.objective == COOP and t.replay().over for t in games)
+        assert set(METRICS) < set(r.metrics) and r.metrics["round"] == r.number
+        again = summarise(games, seed=config.seed)
+        assert {k: r.metrics[k] for k in METRICS} == again
+        assert r.metrics["weights"] == weights_hash(r.model(config).model)
+        hashes.add(r.metrics["weights"])
+    assert len(hashes) == 3, "each round's model is another"
+    assert read_rounds(whole, limit=1) == found[:2]
+    games = [(whole / f"round-{n:02d}" / "games.jsonl").read_bytes() for n in range(3)]
+    assert len(set(games)) == 3
+
+
+def test_a_round_learns_from_the_round_before_it(whole, config):
+    found = read_rounds(whole)
+    for before, r in pairwise(found):
+        rng = random.Random(f"{config.seed}/round {r.number}/filter")
+        kept = rounds.FILTERS[config.filter](views(before.games()), rng)
+        training = r.metrics["training"]
+        assert (training["kept"], training["of"]) == (12, 2 * config.games)
+        lm = before.model(config)
+        labels = [x for v in kept for x in make_sample(v, lm).labels if x != -100]
+        assert training["tokens"] == len(labels) * config.epochs
+        assert training["steps"] == 3
+
+
+def test_the_defaults_are_the_papers():
+    c = Config()
+    assert (c.filter, c.continue_from, c.rule) == ("above_mean", "previous", "clone")
+    assert (c.rounds, c.games, c.group, c.temperature) == (10, 500, 1, 1.0)
+    assert (c.epochs, c.kl, c.split) == (3, 0.0, "train")
+
+
+def test_training_goes_on_from_the_previous_round_or_from_the_base(
+    config, whole, tmp_path
+):
+    run(replace(config, continue_from="base"), tmp_path / "run")
+    one, other = outcome(whole), outcome(tmp_path / "run")
+    assert one["round-01"] == other["round-01"]
+    assert one["round-02"] != other["round-02"]
+
+
+def test_a_run_is_its_configuration_and_seed(config, whole, tmp_path):
+    torch.manual_seed(99)
+    run(config, tmp_path / "same")
+    assert outcome(tmp_path / "same") == outcome(whole)
+    run(replace(config, seed=1, rounds=0), tmp_path / "other")
+    assert outcome(tmp_path / "other")["round-00"] != outcome(whole)["round-00"]
+
+
+def test_scenarios_are_drawn_from_the_split_in_groups(config):
+    drawn = rounds.draw_scenarios(replace(config, games=24, group=4), 1)
+    assert len(drawn) == 24 and all(drawn[i] == drawn[i - i % 4] for i in range(24))
+    assert len(set(drawn)) > 3 and set(drawn) <= set(scenarios("train"))
+    assert drawn != rounds.draw_scenarios(replace(config, games=24, group=4), 2)
+    test = rounds.draw_scenarios(replace(config, split="test"), 1)
+    assert set(test) <= set(scenarios("test"))
+
+
+def test_progress_and_rounds_are_told(config, tmp_path):
+    told, ended = [], []
+    small = replace(config, rounds=1)
+    run(small, tmp_path, progress=lambda *a: told.append(a), on_round=ended.append)
+    assert [a for a in told if a[0] == "round 0: play"] == [
+        ("round 0: play", i, 24) for i in range(1, 25)
+    ]
+    assert {what for what, _, _ in told} == {
+        "round 0: play",
+        "round 1: train",
+        "round 1: play",
+    }
+    assert [r.number for r in ended] == [0, 1]
+    ended.clear()
+    run(small, tmp_path, on_round=ended.append)
+    assert [r.number for r in ended] == [0, 1], "those that were there, too"
+
+
+def test_evaluate(lm):
+    a, b = (
+        rounds.evaluate(lm, SEMI, games=12, split="test", temperature=0.5, seed=s)
+        for s in (1, 1)
+    )
+    assert a == b and a["mean_points"]["n"] == 12
+
+
+# Again, longer, other ---------------------------------------------------------
+
+
+def test_a_rerun_does_nothing(copied, config):
+    before = files(copied)
+    again = run(config, copied, progress=lambda *a: pytest.fail("something was done"))
+    assert files(copied) == before and len(again) == 3
+
+
+def test_fewer_rounds_than_there_are_and_more(config, whole, tmp_path):
+    folder = tmp_path / "run"
+    assert len(run(replace(config, rounds=1), folder)) == 2
+    before = files(folder)
+    assert len(run(replace(config, rounds=0), folder)) == 1
+    assert files(folder) == before
+    assert len(run(config, folder)) == 3
+    assert outcome(folder) == outcome(whole)
+    kept = {k: v for k, v in files(folder).items() if k in before}
+    assert kept == before, "what was whole was not touched"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lam": 0.0}, {"lr": 5e-4, "seed": 3}, {"filter": "no_filter"}, {"games": 12}],
+)
+def test_another_configuration_is_refused_and_nothing_touched(copied, config, change):
+    before = files(copied)
+    with pytest.raises(RunError) as e:
+        run(replace(config, **change), copied)
+    for name, value in change.items():
+        assert f"{name}: {getattr(config, name)!r} there, {value!r} asked" in str(
+            e.value
+        )
+    assert "another folder" in str(e.value) and files(copied) == before
+
+
+def test_a_base_of_other_weights_is_refused(tiny_base, config, tmp_path):
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    mine = replace(config, base=str(base), rounds=0)
+    run(mine, tmp_path / "run")
+    lm = load_model(base)
+    with torch.no_grad():
+        next(lm.model.parameters())[7, 7] += 1
+    lm.model.save_pretrained(base)
+    with pytest.raises(RunError, match="base_weights"):
+        run(mine, tmp_path / "run")
+
+
+def test_a_config_that_can_not_be_read_is_refused(copied, config):
+    (copied / "config.json").write_text('{"lam": 1', "utf-8")
+    before = files(copied)
+    with pytest.raises(RunError, match=r"config\.json can't be read"):
+        run(config, copied)
+    assert files(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lam": 1.5}, "lambda must be"),
+        ({"filter": "best"}, "no filter called 'best'.*above_mean"),
+        ({"continue_from": "best"}, "continue_from"),
+        ({"games": 10, "group": 3}, "multiple of group"),
+        ({"games": 0}, "games"),
+        ({"rounds": -1}, "rounds must be 0 or more"),
+    ],
+)
+def test_a_configuration_that_can_not_be_run(change, said):
+    with pytest.raises(ValueError, match=said):
+        Config(**change)
+
+
+def test_an_unknown_base_or_split_is_refused(config, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no model called 'nobody'"):
+        run(Config(base="nobody"), tmp_path / "a")
+    with pytest.raises(ValueError, match="split must be one of"):
+        run(replace(config, split="dev"), tmp_path / "b")
+
+
+# Interrupted ------------------------------------------------------------------
+
+CHILD = """
+import json, os, signal, sys
+import torch
+torch.set_num_threads(1)
+from selfplay_kit import rounds
+
+config, folder, where = rounds.Config(**json.loads(sys.argv[1])), *sys.argv[2:]
+
+def die():
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+def progress(what, done, of):
+    if (what, done) == ("round " + where, of // 2):
+        die()
+
+if where.endswith(".part"):  # killed while a file is being written
+    replace = rounds.Path.replace
+    def killed(path, to):
+        if str(path).endswith(where):
+            path.write_text(path.read_text("utf-8")[:50], "utf-8")
+            die()
+        return replace(path, to)
+    rounds.Path.replace = killed
+
+rounds.run(config, folder, progress=progress)
+"""
+
+
+def test_killed_again_and_again_a_run_comes_to_the_same(config, whole, tmp_path):
+    """SIGKILL in training, while games are written, in play."""
+    folder = tmp_path / "run"
+    for where, complete in (
+        ("1: train", [0]),
+        (os.path.join("round-01", "games.jsonl.part"), [0]),
+        ("2: play", [0, 1]),
+    ):
+        child = subprocess.run(
+            [sys.executable, "-c", CHILD, json.dumps(asdict(config)), folder, where],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert child.returncode in (-signal.SIGTERM, -9, 1), child.stderr
+        assert "Error" not in child.stderr, child.stderr
+        assert [r.number for r in read_rounds(folder)] == complete
+    run(config, folder)
+    assert outcome(folder) == outcome(whole)
+    assert not list(folder.rglob("*.part")), "half-written files are gone"
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_round_without_done_is_played_again(copied, config, whole, last):
+    """And what is half there of it, or of a later one, is not read."""
+    (copied / f"round-{last:02d}" / "done").unlink()
+    games = copied / f"round-{last:02d}" / "games.jsonl"
+    games.write_bytes(games.read_bytes()[:500])
+    (copied / f"round-{last:02d}" / "junk.part").write_text("x", "utf-8")
+    assert len(read_rounds(copied)) == last
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+    assert not list(copied.rglob("*.part"))
+
+
+def test_a_done_that_was_cut_short_is_no_done(copied, config, whole):
+    done = copied / "round-02" / "done"
+    done.write_text(done.read_text("utf-8")[:20], "utf-8")
+    assert len(read_rounds(copied)) == 2
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+
+
+@pytest.mark.parametrize("where", ["round 1: train", "round 1: play", "round 2: train"])
+def test_an_interrupt_leaves_earlier_rounds_whole(config, whole, tmp_path, where):
+    folder = tmp_path / "run"
+
+    def interrupt(what, done, of):
+        if what == where:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder, progress=interrupt)
+    complete = int(where[6])
+    assert [r.number for r in read_rounds(folder)] == list(range(complete))
+    part = outcome(whole)
+    for r in read_rounds(folder):
+        name = r.folder.name
+        assert (r.folder / "games.jsonl").read_bytes() == part[name][0]
+    if complete == 2:
+        run(config, folder)
+        assert outcome(folder) == outcome(whole)
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_while_games_are_written(
+    copied, config, whole, monkeypatch
+):
+    shutil.rmtree(copied / "round-02")
+    write = rounds._write
+
+    def half(path, text):
+        if path.name == "games.jsonl":
+            path.with_name(path.name + ".part").write_text(text[:100], "utf-8")
+            full()
+        write(path, text)
+
+    monkeypatch.setattr(rounds, "_write", half)
+    with pytest.raises(OSError, match="No space left"):
+        run(config, copied)
+    assert [r.number for r in read_rounds(copied)] == [0, 1]
+    monkeypatch.undo()
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+
+
+def test_a_disk_that_is_full_while_the_model_is_saved(
+    copied, config, whole, monkeypatch
+):
+    from transformers import PreTrainedModel
+
+    shutil.rmtree(copied / "round-02")
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(config, copied)
+    assert [r.number for r in read_rounds(copied)] == [0, 1]
+    monkeypatch.undo()
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+
+
+def test_training_that_can_not_go_on_keeps_what_was_finished(
+    config, tmp_path, monkeypatch
+):
+    small = replace(config, rounds=1)
+    monkeypatch.setitem(rounds.FILTERS, "top_quarter", lambda views, rng: [])
+    with pytest.raises(TrainingError, match="no sample to learn from"):
+        run(small, tmp_path)
+    assert [r.number for r in read_rounds(tmp_path)] == [0]
+
+
+# Damaged ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file", ["games.jsonl", "metrics.json", "model/model.safetensors"]
+)
+def test_a_damaged_file_of_a_finished_round_is_named(copied, config, file):
+    damaged = copied / "round-01" / file
+    raw = bytearray(damaged.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    damaged.write_bytes(raw)
+    before = files(copied)
+    for read in (lambda: run(config, copied), lambda: read_rounds(copied)):
+        with pytest.raises(RunError, match="round-01") as e:
+            read()
+        assert file in str(e.value) and "delete round-01" in str(e.value)
+    assert files(copied) == before, "nothing is thrown away unasked"
+
+
+def test_a_missing_file_of_a_finished_round_is_named(copied, config):
+    (copied / "round-02" / "games.jsonl").unlink()
+    with pytest.raises(RunError, match=r"round-02 .*games\.jsonl is not"):
+        run(config, copied)
+
+
+def test_after_the_advice_of_the_message_all_is_well(copied, config, whole):
+    (copied / "round-01" / "games.jsonl").write_text("", "utf-8")
+    with pytest.raises(RunError):
+        run(config, copied)
+    for n in (1, 2):
+        shutil.rmtree(copied / f"round-{n:02d}")
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+
+
+def a_game(text):
+    s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+    game = Game(s, SEMI).submit(f"[message] {text}")
+    return game.submit(propose((1, 0, 1))).submit(propose((2, 1, 0))).transcript()
+
+
+def test_a_truncated_line_is_named_by_its_number(tmp_path):
+    lines = [a_game(f"game {n}").to_json() for n in range(3)]
+    path = tmp_path / "games.jsonl"
+    path.write_text("\n".join(lines)[:-30], "utf-8")
+    with pytest.raises(ValueError, match=r"games\.jsonl, line 3: .*2 lines before"):
+        read_games(path)
+    path.write_text("\n".join([lines[0], lines[1][:40], lines[2]]) + "\n", "utf-8")
+    with pytest.raises(ValueError, match="line 2"):
+        read_games(path)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\u2029", "\r", "\x0c", "é"])
+def test_games_file_holds_any_text(tmp_path, sign):
+    games = [a_game(f"one {sign} two"), a_game("three")]
+    path = tmp_path / "games.jsonl"
+    rounds._write(path, "".join(t.to_json() + "\n" for t in games))
+    assert read_games(path) == games
+
+
+def test_an_illegal_scenario_in_a_file_is_named(tmp_path):
+    line = a_game("hi").to_json().replace("[3,1,1]", "[3,1,2]")
+    (tmp_path / "games.jsonl").write_text(line + "\n", "utf-8")
+    with pytest.raises(ValueError, match="line 1: the whole pool is worth exactly 10"):
+        read_games(tmp_path / "games.jsonl")
+
+
+def test_a_model_with_words_of_its_own_keeps_them(config, tiny_base, tmp_path):
+    """A round's model is read with the tokenizer of its base, whatever that is."""
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    text = (base / "tokenizer.json").read_text("utf-8")
+    (base / "tokenizer.json").write_text(text.replace('"sorry"', '"pardon"'), "utf-8")
+    mine = replace(config, base=str(base), rounds=1, games=12)
+    last = run(mine, tmp_path / "run")[-1].model(mine)
+    assert "pardon" in last.tokenizer.get_vocab()
+    assert "sorry" not in last.tokenizer.get_vocab()
