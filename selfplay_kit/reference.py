@@ -251,8 +251,9 @@ def readme_block(spine: dict[str, Any]) -> str:
         "",
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
         "95 % interval between seeds "
-        f"(no filter: {spine['config']['control_seeds']}); the base's rows are one model "
-        "scored on as many draws of scenarios. Strictly competitive: mean reward is 0 by construction; "
+        f"(no filter: {spine['config']['control_seeds']}); the base's rows are one "
+        "model scored on as many draws of scenarios. Strictly competitive: mean "
+        "reward is 0 by construction; "
         f"games with a deal go from {deals[0]['value']:.0%} to "
         f"{deals[1]['value']:.0%}.",
     ]
