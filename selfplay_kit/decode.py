@@ -137,7 +137,7 @@ class _Store:
 
     def __init__(self, count: int, room: int):
         self.count, self.room = count, room
-        self.layers: list[tuple[Tensor, Tensor]] = []
+        self.layers: list[tuple[Tensor, ...]] = []
         self.scratch: dict[tuple[int, int], Tensor] = {}
 
     def spare(self, layer: int, which: int, like: Tensor, shape: tuple) -> Tensor:
@@ -191,7 +191,7 @@ class _Work:
             copy[:, :, : self.room] = t.index_select(0, self.index)
         return copies
 
-    def _blank(self, layer: int, like: tuple[Tensor, Tensor]) -> tuple:
+    def _blank(self, layer: int, like: tuple[Tensor, ...]) -> tuple:
         room = min(self.room + 32, self.owner.window)
         return tuple(
             self.store.spare(

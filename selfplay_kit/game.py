@@ -136,7 +136,7 @@ class Game:
             points=self.points,
             agreed=self.agreed,
             aborted=self.aborted,
-            players=tuple(players),
+            players=(players[0], players[1]),
             seed=seed,
         )
 

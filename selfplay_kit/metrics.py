@@ -103,16 +103,16 @@ def ratio_interval(top: Sequence, bottom: Sequence, *, seed: int) -> dict[str, A
     """sum(top) / sum(bottom) with the 95 % bootstrap interval over their pairs."""
     import numpy as np
 
-    top, bottom = np.asarray(top, float), np.asarray(bottom, float)
-    n = float(bottom.sum())
+    a, b = np.asarray(top, float), np.asarray(bottom, float)
+    n = float(b.sum())
     if n == 0:
         return {"value": None, "low": None, "high": None, "n": 0}
-    value = float(top.sum() / n)
+    value = float(a.sum() / n)
     low = high = None
-    if len(top) > 1:
+    if len(a) > 1:
         rng = np.random.default_rng(seed)
-        at = rng.integers(len(top), size=(RESAMPLES, len(top)))
-        above, below = top[at].sum(1), bottom[at].sum(1)
+        at = rng.integers(len(a), size=(RESAMPLES, len(a)))
+        above, below = a[at].sum(1), b[at].sum(1)
         drawn = above[below > 0] / below[below > 0]
         low, high = (float(q) for q in np.percentile(drawn, (2.5, 97.5)))
     return {"value": value, "low": low, "high": high, "n": int(n)}
@@ -123,8 +123,7 @@ def seed_interval(values: Sequence[float]) -> dict[str, Any]:
     import numpy as np
     from scipy import stats
 
-    values = np.asarray(values, float)
-    mean = float(values.mean())
+    mean = float(np.mean(values))
     if len(values) < 2:
         return {"value": mean, "low": None, "high": None, "n": len(values)}
     error = float(stats.sem(values)) * float(stats.t.ppf(0.975, len(values) - 1))

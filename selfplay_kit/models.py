@@ -23,6 +23,7 @@ BUILT_IN = {
     "tiny-weak": "tiny/weak",
     "tiny-middling": "tiny/middling",
     "tiny-clean": "tiny/clean",
+    "tiny-talk": "tiny/talk",
 }
 
 
@@ -152,7 +153,7 @@ def load_model(
     """Load a model by its name or from a folder.
 
     ``name`` is one of the kit's (``tiny`` is ``tiny-weak``; ``tiny-middling``,
-    ``tiny-clean``) or a folder that ``save_pretrained`` wrote. Raises
+    ``tiny-clean``, ``tiny-talk``) or a folder that ``save_pretrained`` wrote. Raises
     ``FileNotFoundError`` or ``ValueError`` with what to do.
     """
     import torch
@@ -174,7 +175,7 @@ def load_model(
     why = "auto: small enough for full precision" if precision == "auto" else "as asked"
     try:
         with no_bars():
-            model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtypes[given], local_files_only=True
             )
         tokenizer_at = folder if (folder / "tokenizer.json").exists() else None

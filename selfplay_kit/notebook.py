@@ -100,7 +100,8 @@ def progress(label: str = "") -> Callable[[str, int, int], None]:
 
 class _Bars:
     def __init__(self, label: str):
-        self.label, self.what, self.bar = label, None, None
+        self.label, self.what = label, ""
+        self.bar: Any = None
 
     def __call__(self, what: str, done: int, of: int) -> None:
         from tqdm.auto import tqdm
@@ -141,8 +142,9 @@ def check(name: str, answer: Any, test: Callable[[Any], str | None]) -> bool:
     ``SELFPLAY_KIT_STRICT`` is set, as for the solutions, anything but a right
     answer raises ``AssertionError``.
     """
+    wrong: str | None
     if answer is None:
-        wrong = "not solved yet"
+        wrong = NOT_SOLVED
     else:
         try:
             wrong = test(answer)

@@ -17,7 +17,7 @@ PINK, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#E69F00", "#666666"
 CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.figsize": (7.0, 4.2),
     "figure.dpi": 100,
     "axes.spines.top": False,
@@ -193,8 +193,12 @@ def loop(steps: Sequence[str] = LOOP, *, title="One round of self-play", ax=None
     ax = _axes(ax, figsize=(7.6, 3.8))
     places = ((0.22, 0.78), (0.78, 0.78), (0.78, 0.22), (0.22, 0.22))
     arrow = {"arrowstyle": "-|>", "lw": 2, "color": GREY}
-    ends = (((0.40, 0.78), (0.60, 0.78)), ((0.78, 0.61), (0.78, 0.39)))
-    ends += (((0.60, 0.22), (0.40, 0.22)), ((0.22, 0.39), (0.22, 0.61)))
+    ends = (
+        ((0.40, 0.78), (0.60, 0.78)),
+        ((0.78, 0.61), (0.78, 0.39)),
+        ((0.60, 0.22), (0.40, 0.22)),
+        ((0.22, 0.39), (0.22, 0.61)),
+    )
     for k, (step, (x, y), (start, end)) in enumerate(
         zip(steps, places, ends, strict=True)
     ):

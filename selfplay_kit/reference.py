@@ -37,7 +37,7 @@ def provenance() -> dict[str, Any]:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = None
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in ("selfplay-kit", "torch", "transformers", "numpy", "scipy"):
         try:
             versions[name] = version(name)

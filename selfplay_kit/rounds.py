@@ -134,8 +134,9 @@ def run(
     base = load_model(config.base, config.precision)
     _claim(config, folder, base)
     done = read_rounds(folder, limit=config.rounds)
-    for whole in done if on_round else ():
-        on_round(whole)
+    if on_round:
+        for whole in done:
+            on_round(whole)
     lm = base if len(done) < 2 else done[-1].model(config)
     for number in range(len(done), config.rounds + 1):
         here = folder / f"round-{number:02d}"
@@ -260,7 +261,8 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
     Raises :class:`RunError` where a finished round's files are not what was
     written.
     """
-    folder, rounds = Path(folder), []
+    folder = Path(folder)
+    rounds: list[Round] = []
     while limit is None or len(rounds) <= limit:
         here = folder / f"round-{len(rounds):02d}"
         if not (here / "done").exists():

@@ -24,7 +24,7 @@ VALUE_OF_POOL = 10
 MIN_OBJECTS, MAX_OBJECTS = 5, 7
 MIN_COUNT, MAX_COUNT = 1, 4
 
-Share = tuple[int, int, int]
+Share = tuple[int, ...]  # three counts, in the order of ITEMS
 Pair = tuple[Share, Share]
 
 

@@ -11,6 +11,7 @@ goes on from the run folders, where the scores of a run stand too.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -34,10 +35,9 @@ from .talk import (
 )
 
 TEMPERATURES = (1.0, 0.5, 0.3)
-DEVELOPMENT_GAMES = 300
+DEVELOPMENT_GAMES = 200
 ABLATED = {  # name: (how, whose statements)
     "replace": ("replace", "both"),
-    "shuffle": ("shuffle", "both"),
     "silence": ("silence", "both"),
     "replace_first": ("replace", "first"),
     "replace_second": ("replace", "second"),
@@ -126,18 +126,21 @@ def _score_base(base: str, runs: Path, tell: Callable[[str], None]) -> dict[str,
     lm = load_model(base)
     chosen, by = _temperature([lm])
     tell(f"{base}: best at temperature {chosen} (development)")
-    cache = runs / f"{base}.json"
+    cache = runs / f"{_plain(base)}.json"
     return {
         "development": by,
         "temperature": chosen,
-        "test": {str(t): _cached(cache, lm, t) for t in sorted({1.0, chosen})},
+        "test": {
+            str(t): _cached(cache, lm, t, ablated=t == chosen)
+            for t in sorted({1.0, chosen})
+        },
     }
 
 
 def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
     played: list[tuple[Path, list[Round], LanguageModel]] = []
     for seed in range(seeds):
-        folder = runs / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
+        folder = runs / f"{_plain(name)}-seed{seed}"
         config = arm.config(seed)
         whole = run(config, folder, on_round=_teller(folder.name, tell))
         played.append((folder, whole, whole[-1].model(config)))
@@ -145,7 +148,9 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
     tell(f"{name}: best at temperature {chosen} (development)")
     test = {}
     for t in sorted({1.0, chosen}):
-        found = [_cached(f / "test.json", lm, t) for f, _, lm in played]
+        found = [
+            _cached(f / "test.json", lm, t, ablated=t == chosen) for f, _, lm in played
+        ]
         test[str(t)] = _over(found) | {"seeds": found}
     return {
         "base": arm.base,
@@ -161,6 +166,11 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
         "test": test,
         "cross_play": _cross_play([lm for *_, lm in played], chosen),
     }
+
+
+def _plain(name: str) -> str:
+    """``name`` as the name of a file."""
+    return re.sub(r"[^\w.]+", "-", name)
 
 
 def _teller(name: str, tell: Callable[[str], None]) -> Callable[[Round], None]:
@@ -194,24 +204,33 @@ def _temperature(models: Sequence[LanguageModel]) -> tuple[float, dict[str, floa
     return max(by, key=lambda t: by[t]), {str(t): v for t, v in by.items()}
 
 
-def _cached(where: Path, lm: LanguageModel, temperature: float) -> dict[str, Any]:
+def _cached(
+    where: Path, lm: LanguageModel, temperature: float, *, ablated: bool
+) -> dict[str, Any]:
     """The test scores of ``lm``, from ``where`` if they stand there."""
-    key = f"{lm.report.weights_hash}/{temperature}"
+    key = f"{lm.report.weights_hash}/{temperature}/{ablated}"
     there = json.loads(where.read_text("utf-8")) if where.exists() else {}
     if key not in there:
-        there[key] = score(lm, temperature)
+        there[key] = score(lm, temperature, ablated=ablated)
+        where.parent.mkdir(parents=True, exist_ok=True)
         where.write_text(json.dumps(there), "utf-8")
     return there[key]
 
 
 def score(
-    lm: LanguageModel, temperature: float, *, split: str = "test", seed: int = 0
+    lm: LanguageModel,
+    temperature: float,
+    *,
+    ablated: bool = True,
+    split: str = "test",
+    seed: int = 0,
 ) -> dict[str, Any]:
     """``lm`` with itself, each scenario of ``split`` once, cooperatively.
 
     Returns the metrics of :func:`~selfplay_kit.metrics.summarise` and
     :func:`~selfplay_kit.talk.statement_metrics`, ``over_blind`` (joint points above
-    a blind first speaker, paired) and ``drop_NAME`` for each of :data:`ABLATED`.
+    a blind first speaker, paired) and, if ``ablated``, ``drop_NAME`` for each of
+    :data:`ABLATED`.
     """
     pool = scenarios(split)
     player = LMPlayer(lm, temperature=temperature)
@@ -219,7 +238,7 @@ def score(
     over = [sum(t.points) - blind_joint(t.scenario) for t in plain]
     found = summarise(plain, COOP, seed=seed) | statement_metrics(plain, seed=seed)
     found["over_blind"] = by_scenario(pool, over, seed=seed)
-    for name, (how, speakers) in ABLATED.items():
+    for name, (how, speakers) in ABLATED.items() if ablated else ():
         changed = ablation(
             player, pool, COOP, how, speakers=speakers, seed=seed, plain=plain
         )
@@ -228,8 +247,8 @@ def score(
 
 
 def _over(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    drops = [f"drop_{name}" for name in ABLATED]
-    return over_seeds(found, (*METRICS, *STATED, "over_blind", *drops))
+    names = (*METRICS, *STATED, "over_blind", *(f"drop_{name}" for name in ABLATED))
+    return over_seeds(found, [n for n in names if n in found[0]])
 
 
 def _rounds(runs: Sequence[Sequence[Round]]) -> list[dict[str, Any]]:
