@@ -199,7 +199,9 @@ def script_games(
     for (a, b, lam), chosen in tables.items():
         one = Slipping(scripted.NEGOTIATORS[a](noise), slip)
         two = Slipping(scripted.NEGOTIATORS[b](noise), slip)
-        games += play_games((one, two), chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}")
+        games += play_games(
+            (one, two), chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}"
+        )
     rng.shuffle(games)
     return games
 
