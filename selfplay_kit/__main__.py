@@ -103,12 +103,13 @@ def _reference(p: argparse.ArgumentParser) -> None:
 
 
 def _go_reference(given: argparse.Namespace) -> int:
-    from .reference import picture, readme_block, spine, stamp
+    from .reference import spine
+    from .report import picture, stamp_all
 
     made = spine(given.runs, given.out, seeds=given.seeds)
     picture(made, given.out.with_suffix(".svg"))
     if Path("README.md").exists():
-        stamp(Path("README.md"), "spine", readme_block(made))
+        stamp_all(Path("README.md"), given.out.parent)
     return 0
 
 

@@ -1,0 +1,129 @@
+"""What the README shows, drawn and written from recorded files alone.
+
+A block between two markers in the README is replaced; a test holds that what
+stands there is what the files say.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROWS = {
+    "base": "base, temperature 1",
+    "base_best": "base, its best temperature",
+    "no_filter": "10 rounds, no filter",
+    "last": "10 rounds, the paper's filter",
+}
+TABLES = (
+    ("semi", "mean_points", "Semi-competitive, points a player"),
+    ("coop", "mean_joint", "Cooperative, joint points"),
+)
+
+
+def readme_block(spine: dict[str, Any]) -> str:
+    """The README's table of results, from the recorded file alone."""
+    lines = [f"| {' | '.join(('', *(title for *_, title in TABLES)))} |"]
+    lines.append("|" + "---|" * (len(TABLES) + 1))
+    for key, told in ROWS.items():
+        cells = [_cell(spine["test"][o].get(key, {}), m) for o, m, _ in TABLES]
+        lines.append(f"| {told} | {' | '.join(cells)} |")
+    deals = [spine["runs"]["strict"]["rounds"][i]["agreement"] for i in (0, -1)]
+    lines += [
+        "",
+        f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
+        "95 % interval between seeds "
+        f"(no filter: {spine['config']['control_seeds']}); the base's rows are one "
+        "model scored on as many draws of scenarios. Strictly competitive: mean "
+        "reward is 0 by construction; "
+        f"games with a deal go from {deals[0]['value']:.0%} to "
+        f"{deals[1]['value']:.0%}.",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(scores: dict[str, Any], metric: str) -> str:
+    if metric not in scores:
+        return "–"
+    f = scores[metric]
+    return f"{f['value']:.2f} [{f['low']:.2f}, {f['high']:.2f}]"
+
+
+def picture(spine: dict[str, Any], out: Path) -> None:
+    """The main figure with its controls, as an SVG for the README."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from . import plots
+
+    with matplotlib.rc_context(plots.STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        for ax, (objective, metric, title) in zip(axes, TABLES, strict=True):
+            for k, (arm, told) in enumerate(
+                (("runs", "the paper's filter"), ("no_filter", "no filter"))
+            ):
+                found = [r[metric] for r in spine[arm][objective]["rounds"]]
+                plots.curve(
+                    ax,
+                    [f["value"] for f in found],
+                    k=k,
+                    label=told,
+                    low=[f["low"] for f in found],
+                    high=[f["high"] for f in found],
+                )
+            best = spine["test"][objective]["base_best"]
+            ax.axhline(
+                best[metric]["value"],
+                color=plots.GREEN,
+                ls="-.",
+                label=f"no training, temperature {best['temperature']}",
+            )
+            ax.set(xlabel="round of self-play", title=title, ylim=(0, None))
+            ax.set_ylabel("points")
+            ax.legend(loc="best")
+        fig.savefig(out, metadata={"Date": None})
+        plt.close(fig)
+
+
+def stamp(readme: Path, name: str, block: str) -> None:
+    """Put ``block`` between the markers ``<!-- name -->`` and ``<!-- /name -->``."""
+    text = readme.read_text("utf-8")
+    head, start, rest = text.partition(f"<!-- {name} -->\n")
+    _, end, tail = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise ValueError(
+            f"{readme} has no markers <!-- {name} --> and <!-- /{name} -->"
+        )
+    readme.write_text(
+        f"{head}{start}{block}\n{end}{tail}", encoding="utf-8", newline="\n"
+    )
+
+
+def minutes_block(results: dict[str, Any]) -> str:
+    """The README's table of notebooks' times, from a tutorial's results."""
+    lines = ["| notebook | profile | seconds | peak memory |", "|---|---|---|---|"]
+    for name, entry in sorted(results["notebooks"].items()):
+        memory = f"{entry['peak_memory_bytes'] / 1e9:.2f} GB"
+        lines.append(
+            f"| {name} | {entry['profile']} | {entry['seconds']:.0f} | {memory} |"
+        )
+    first = next(iter(results["notebooks"].values()))
+    total = sum(entry["seconds"] for entry in results["notebooks"].values())
+    lines += [
+        "",
+        f"Together {total / 60:.1f} minutes without the installation, on "
+        f"{first['cores']} cores ({first['processor']}); elsewhere *not measured*.",
+    ]
+    return "\n".join(lines)
+
+
+def stamp_all(readme: Path, reference: Path) -> None:
+    """Stamp every block of ``readme`` whose recorded file is in ``reference``."""
+    blocks = {"spine": readme_block, "tutorial": minutes_block}
+    for name, block in blocks.items():
+        if (reference / f"{name}.json").exists():
+            found = json.loads((reference / f"{name}.json").read_text("utf-8"))
+            stamp(readme, name, block(found))
