@@ -1,0 +1,28 @@
+"""The README says what the recorded files say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfplay_kit import report
+
+HERE = Path(__file__).resolve().parent.parent
+BLOCKS = {"spine": report.readme_block, "tutorial": report.minutes_block}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_readme_holds_what_the_recorded_file_says(name):
+    found = json.loads((HERE / f"data/reference/{name}.json").read_text("utf-8"))
+    readme = (HERE / "README.md").read_text("utf-8")
+    block = readme.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+    assert block == BLOCKS[name](found) + "\n"
+
+
+def test_stamp_replaces_one_block_and_nothing_else(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb\n", encoding="utf-8")
+    report.stamp(readme, "x", "new")
+    assert readme.read_text("utf-8") == "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"
+    with pytest.raises(ValueError, match="no markers"):
+        report.stamp(readme, "y", "new")
