@@ -586,7 +586,7 @@ print(f"logits reach {plain.max():.0f}; largest difference: {worst:.1e}")
 # %% [markdown]
 # ## Three bases side by side
 #
-# The kit ships three models of one shape. **clean** cloned scripts that play as
+# Here are three models of one shape. **clean** cloned scripts that play as
 # well as they can. **middling** and **weak** went on to clone clumsy ones. Weak
 # is where the paper's untrained model is: few games end in a deal.
 #

@@ -55,6 +55,8 @@ here = notebook.setup(PROFILE, torch=True)
 # %%
 import random
 
+import torch
+
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.models import load_model
 from selfplay_kit.play import play_games
@@ -376,13 +378,10 @@ done = notebook.check("the mask", mask, check_mask)
 
 
 # %%
-import torch
-
-
 def mean_loss(model, samples):
     """Mean over the samples of their loss, in nats a labelled token."""
     losses = []
-    for s in samples:
+    for s in (s for s in samples if s.ids):
         ids, labels = torch.tensor([s.ids]), torch.tensor([s.labels])
         with torch.inference_mode():
             losses.append(model.model(ids, labels=labels).loss.item())
@@ -393,7 +392,7 @@ def trained(name):
     """A copy of the base after one round with this filter."""
     model = load_model(BASE)
     chosen = FILTERS[name](sides, random.Random(SEED))
-    rows = [s for v in chosen if (s := make_sample(v, model)).ids]
+    rows = [make_sample(v, model) for v in chosen]
     start = mean_loss(model, rows)
     did = cloning.fine_tune(model, rows, epochs=3, seed=SEED)
     return model, did, f"{start:.2f} → {mean_loss(model, rows):.2f}"
