@@ -138,6 +138,12 @@ def test_a_round_learns_from_the_round_before_it(whole, config):
         assert training["steps"] == 3
 
 
+def test_each_round_has_chance_of_its_own(whole):
+    """Who speaks first is drawn anew: the same coins each round would favour seats."""
+    firsts = {tuple(t.first for t in r.games()) for r in read_rounds(whole)}
+    assert len(firsts) == 3
+
+
 def test_the_defaults_are_the_papers():
     c = Config()
     assert (c.filter, c.continue_from, c.rule) == ("above_mean", "previous", "clone")
