@@ -1,0 +1,537 @@
+# ---
+# jupyter:
+#   torch: true
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11 · Talk that pays
+#
+# *In this notebook you will*
+#
+# - **predict** what becomes of talk under the paper's filter, and see it;
+# - **change** one line of the filter, and see what becomes of talk then;
+# - **take** the words away from the listener, and watch the deals get worse;
+# - **read** dialogues from before and after, and count how many tell the truth;
+# - **say** what this shows, and what it does not.
+#
+# Necessary: [one round, taken apart](04_one_round.ipynb). Helpful:
+# [self-play](05_self_play.ipynb). About 30 minutes to read (an estimate); the
+# live runs print how long they will take before they start. Under 2 GB of memory.
+
+# %% tags=["parameters"]
+PROFILE = "cpu"
+BASE = "tiny-talk"
+SEED = 0
+
+# %%
+from selfplay_kit import notebook
+
+here = notebook.setup(PROFILE, torch=True)
+
+# %% [markdown]
+# ## What is there to talk about?
+#
+# Two partners want the largest **sum** of points. Each knows only its own values.
+# Without a word, the first can still ask for the split that is best *as far as
+# its own values tell*, and the second can say yes: the **blind** pair. With both
+# values on the table, they reach the best split of all. **(exact)** What is the
+# difference worth, over all scenarios of the test split?
+
+# %%
+from selfplay_kit.rules import max_joint, scenarios
+from selfplay_kit.talk import blind_joint, reference_joint
+
+pool = scenarios("test")
+worth = reference_joint(pool)
+assert worth["blind"] == sum(map(blind_joint, pool)) / len(pool)
+assert all(blind_joint(s) <= max_joint(s) for s in pool)
+for name, points in worth.items():
+    print(f"{name}: {points:.2f} joint points a game")
+gain = worth["optimum"] - worth["blind"]
+print(f"perfect talk is worth {gain:.2f} points in {len(pool)} scenarios")
+
+# %%
+import matplotlib.pyplot as plt
+
+from selfplay_kit import plots
+
+gaps = [max_joint(s) - blind_joint(s) for s in pool]
+fig, ax = plt.subplots(figsize=(7, 3.2))
+ax.hist(gaps, bins=[x / 2 - 0.25 for x in range(22)], color=plots.SKY)
+told = f"mean, {gain:.2f}"
+ax.axvline(gain, color=plots.ORANGE, ls="--", lw=2, label=told)
+ax.set(xlabel="what perfect talk adds (joint points)", ylabel="scenarios")
+ax.set_title("Where talk can pay")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# Bars count scenarios by the points that talk could add to a blind pair. **In
+# many scenarios it adds nothing**: being lucky with the scenario matters more
+# than anything that is said. Keep that in mind.
+#
+# **Predict.** A base model has learned to state its values and to use what it
+# hears, clumsily. Now it trains by the paper's filter: views above the mean of
+# *all* games are kept. After fifteen rounds: in how many games of a hundred will
+# values still be stated? And will the pair beat the blind one?
+
+# %% tags=["exercise"]
+my_share_of_talk = None  # percent of games, from 0 to 100
+
+# %% tags=["solution"]
+my_share_of_talk = 50  # a guess; the run below will tell
+
+# %% [markdown]
+# ## One line
+#
+# Here are the paper's filter and ours. The one compares a game with *all* games;
+# the other with games of **the same scenario**, so that luck is the same on both
+# sides and what was *said and done* is all that differs. It needs several games
+# of each scenario, so the same number of games covers fewer scenarios.
+
+# %%
+import inspect
+
+from selfplay_kit import cloning
+
+print(inspect.getsource(cloning.above_mean))
+print(inspect.getsource(cloning.above_scenario_mean))
+
+# %% [markdown]
+# ### Exercise 1: the line
+# *Difficulty: ●●○ · about 10 minutes.* `groups` holds lists of rewards: all games
+# of one scenario in each. Return what the filter keeps, as pairs (group, index),
+# for each of the two filters. What happens to the *poor* scenario?
+#
+# <details><summary>Hint</summary>
+#
+# One mean over everything for the first, one mean a list for the second. Both
+# filters keep what is *strictly* above.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def kept_by(groups, within):
+    """Pairs (group, index) above the mean of all, or within the group."""
+    return None  # your code here
+
+
+# %% tags=["solution"]
+def kept_by(groups, within):
+    """Pairs (group, index) above the mean of all, or within the group."""
+    every = [x for g in groups for x in g]
+    kept = set()
+    for i, g in enumerate(groups):
+        some = g if within else every
+        mean = sum(some) / len(some)
+        kept |= {(i, j) for j, x in enumerate(g) if x > mean}
+    return kept
+
+
+# %% tags=["check"]
+GROUPS = ((18, 18, 17, 16), (12, 11, 10, 0), (0, 0, 0, 0))
+
+
+def check_kept(answer):
+    for groups in (GROUPS, ((1, 2), (3, 4)), ((5, 5),)):
+        everything = [x for g in groups for x in g]
+        for within in (False, True):
+            got = answer(groups, within)
+            if got is None:
+                return notebook.NOT_SOLVED
+            for i, g in enumerate(groups):
+                some = g if within else everything
+                for j, x in enumerate(g):
+                    if ((i, j) in got) != (x * len(some) > sum(some)):
+                        where = f"{(i, j)} of {groups}"
+                        return f"within={within}: look at {where}"
+    return None
+
+
+done = notebook.check("the line", kept_by, check_kept)
+
+# %% [markdown]
+# Above the mean of **all** games are the whole lucky scenario, good play and bad,
+# and *nearly* nothing tells the two apart. **Within** its scenario, 18 beats 16,
+# and in the middling one 12 and 11 and 10 beat the quarrel. A scenario where all
+# games end alike says nothing, and nothing of it is kept.
+#
+# ## Run both
+#
+# The same base, the same number of games, the same training; the filter differs,
+# and with it how many games a scenario gets (1 in the paper, 4 here).
+
+# %%
+from pathlib import Path
+
+from selfplay_kit.models import load_model
+from selfplay_kit.rounds import Config, run
+
+K = here.pick(ci=24, cpu=400)
+ROUNDS = here.pick(ci=1, cpu=12)
+same = {"base": BASE, "lam": 1.0, "games": K, "rounds": ROUNDS}
+same |= {"epochs": 2, "lr": 5e-4, "seed": SEED}
+changed = {"filter": "above_scenario_mean", "group": 4}
+configs = {
+    "above_mean": Config(**same),
+    "above_scenario_mean": Config(**same, **changed),
+}
+base = load_model(BASE)
+print(base.report)
+
+# %%
+import random
+import time
+
+from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.play import play_games
+from selfplay_kit.rules import COOP
+
+probe = random.Random(SEED).choices(scenarios("train"), k=K // 4)
+started = time.perf_counter()
+play_games(LMPlayer(base), probe, COOP, seed=SEED)
+a_round = (time.perf_counter() - started) * 4 * 2.5
+minutes = a_round * (ROUNDS + 1) * len(configs) / 60
+print(f"expect about {minutes:.1f} minutes for the two runs below")
+
+# %%
+home = Path("..") / "runs" / "11"
+mark = base.report.weights_hash[:8]
+live, started = {}, time.perf_counter()
+for name, config in configs.items():
+    folder = home / f"{name}-K{K}-seed{SEED}-{mark}"
+    shown = notebook.progress(f"{name}, ")
+    live[name] = run(config, folder, progress=shown)
+spent = time.perf_counter() - started
+notebook.record("talk_seconds", spent)
+print(f"two runs of {same['rounds']} rounds of {K} games: {spent:.0f} s")
+
+# %% [markdown]
+# Exact, whatever was sampled: each scenario came four times in the second run,
+# and what was kept lies above the mean of its own four.
+
+# %%
+from collections import Counter
+
+games = live["above_scenario_mean"][0].games()
+assert set(Counter(t.scenario for t in games).values()) <= {4, 8, 12}
+kept = cloning.above_scenario_mean(cloning.views(games), None)
+for v in kept:
+    alike = [t for t in games if t.scenario == v.transcript.scenario]
+    four = [t.rewards[v.seat] for t in alike]
+    assert v.reward * len(four) > sum(four)
+print(f"{len(kept)} of {2 * len(games)} views kept in the first round")
+
+# %% [markdown]
+# ## What became of talk
+#
+# Solid lines are yours, just made; grey bands are *recorded*: several seeds that
+# we ran before, with the 95 % interval between seeds.
+
+# %%
+import json
+
+from selfplay_kit import data
+
+talk = json.loads(data.path("reference/talk.json").read_text("utf-8"))
+ARMS = ("above_mean", "above_scenario_mean")
+
+
+def recorded(ax, arm, metric, scale=1, k=0):
+    colour = plots.CYCLE[k]
+    rows = [r[metric] for r in talk["arms"][arm]["rounds"] if metric in r]
+    ends = [[scale * r[e] for r in rows] for e in ("low", "high")]
+    if None not in ends[0]:
+        ax.fill_between(range(len(rows)), *ends, alpha=0.15, color=colour)
+    many = len(talk["arms"][arm]["games"])
+    means = [scale * r["value"] for r in rows]
+    ax.plot(means, color=colour, lw=1, label=f"{arm}, {many} seeds")
+
+
+# %%
+from selfplay_kit.talk import statement_metrics
+
+told = {n: [statement_metrics(r.games()) for r in live[n]] for n in ARMS}
+fig, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+for k, name in enumerate(ARMS):
+    joint = [r.metrics["mean_joint"]["value"] for r in live[name]]
+    stated = [100 * m["stated"]["value"] for m in told[name]]
+    recorded(axes[0], name, "mean_joint", 1, k)
+    recorded(axes[1], name, "stated", 100, k)
+    plots.curve(axes[0], joint, k=k, label=f"{name}, live")
+    plots.curve(axes[1], stated, k=k, label=f"{name}, live")
+axes[0].axhline(worth["blind"], color=plots.GREY, ls=":")
+axes[0].axhline(worth["optimum"], color=plots.GREY, ls="-.")
+axes[0].set(ylabel="joint points, X + Y", title="Points")
+axes[1].set(ylabel="games with a statement, %", title="Talk", ylim=(0, 102))
+for ax in axes:
+    ax.set_xlabel("round of self-play (0 is the base)")
+axes[0].legend(loc="lower right")
+plt.show()
+
+# %% [markdown]
+# Left the joint points of the games that were just played, over rounds, with the
+# blind pair (dotted) and the optimum (dash-dotted); right the share of games in
+# which somebody states its values. **Explain** what you see before you read on:
+# who still talks, and does it show in the points?
+#
+# One number for each seed says more than a curve: the trained models on the
+# **test** split, each scenario once, at the temperature that was best for that
+# arm on the development split.
+
+
+# %%
+def cell(found, percent=False):
+    """A number of talk.json with its interval, as a cell of a table."""
+    if not found or found["value"] is None:
+        return "–"
+    ends = [found["value"], found["low"], found["high"]]
+    form = "{:.0%}" if percent else "{:.2f}"
+    a, b, c = (form.format(x) if x is not None else "" for x in ends)
+    return f"{a} [{b}, {c}]" if b else a
+
+
+def at_best(arm):
+    found = talk["arms"][arm]
+    return found["test"][str(found["temperature"])]
+
+
+# %%
+POINTS = ("mean_joint", "over_blind", "drop_replace")
+SHARES = ("stated", "true")
+HEAD = ("joint", "above blind", "drop when replaced", "stated", "true")
+
+
+def row(f):
+    points = [cell(f.get(name)) for name in POINTS]
+    return (*points, *(cell(f.get(name), True) for name in SHARES))
+
+
+rows = [
+    (name, len(a["games"]), a["temperature"], *row(at_best(name)))
+    for name, a in talk["arms"].items()
+]
+head = ("arm", "seeds", "temperature", *HEAD)
+notebook.table(head, rows, "Test split; mean, 95 % interval between seeds")
+
+# %% [markdown]
+# *Drop when replaced* is the proof that matters; the next section shows it.
+#
+# ## Take the words away
+#
+# A pair can chatter and score well without the one being due to the other. So we
+# change what the **listener** hears: wherever its partner states values, it reads
+# *other* values that could have been. The speaker knows nothing of it. If the
+# points do not fall, the words carried nothing.
+
+# %%
+from selfplay_kit.protocol import Line, Position
+from selfplay_kit.talk import ABLATIONS, ablate
+
+said = Line("theirs", "for me books =1 hats =3 balls =4 .")
+hearer = Position(0, 1, (3, 1, 1), (2, 4, 0), COOP, (said,))
+for how, what in ABLATIONS.items():
+    line = ablate(hearer, how, seed=SEED).lines[0]
+    assert line != said and line.by == "theirs"
+    print(f"{how:8} ({what}):\n    {line.text}")
+
+# %% [markdown]
+# **Predict**: for which of your two runs will the points fall? **Run**, on
+# scenarios that no round has trained on.
+
+# %%
+from selfplay_kit.talk import ablation
+
+some = random.Random(SEED).sample(scenarios("development"), K // 2)
+models = {n: live[n][-1].model(configs[n]) for n in ARMS}
+players = {n: LMPlayer(lm, temperature=0.3) for n, lm in models.items()}
+drops = {}
+for name, player in players.items():
+    found = ablation(player, some, COOP, "replace", seed=SEED)
+    drops[f"{name}, live"] = found["drop"]
+    drops[f"{name}, recorded"] = at_best(name)["drop_replace"]
+drops = {n: {"low": None, "high": None} | d for n, d in drops.items()}
+for d in drops.values():
+    d |= {e: d["value"] if d[e] is None else d[e] for e in ("low", "high")}
+ax = plots.intervals(drops)
+ax.axvline(0, color=plots.GREY, ls=":")
+ax.set(xlabel="joint points lost when stated values are replaced")
+ax.set_title("What the words were worth")
+plt.show()
+
+# %% [markdown]
+# Each row is a model, the marker the points lost, the bar its 95 % interval:
+# live, over scenarios; recorded, between seeds. At the dotted line words are
+# worth nothing.
+#
+# ## One game, twice
+#
+# The same scenario, the same first speaker, the same dice. In the second game
+# the listener is told other values. Read what it then asks for.
+
+# %%
+from selfplay_kit.talk import Ablated, statements
+
+talker = players["above_scenario_mean"]
+heard = play_games(talker, some, COOP, seed=SEED)
+misled = play_games(Ablated(talker, "replace"), some, COOP, seed=SEED)
+
+
+def loss(i):
+    """Deals that only got worse come before quarrels."""
+    said = bool(statements(heard[i]))
+    lost = sum(heard[i].points) - sum(misled[i].points)
+    return said, misled[i].agreed, lost
+
+
+at = max(range(len(some)), key=loss)
+notebook.show_game(heard[at])
+
+# %%
+notebook.show_game(misled[at])
+
+# %% [markdown]
+# ## Before and after
+#
+# The base, at temperature 1 as it is trained, and then the last round of the
+# paper's filter, in that same scenario.
+
+# %%
+before = play_games(LMPlayer(base), some, COOP, seed=SEED)
+notebook.show_game(before[at])
+
+# %%
+paper = play_games(players["above_mean"], some, COOP, seed=SEED)
+notebook.show_game(paper[at])
+
+# %% [markdown]
+# ### Exercise 2: is it true?
+# *Difficulty: ●○○ · about 5 minutes.* Return the share of statements in which all
+# three values are the speaker's own. `statements(t)` gives those of one game,
+# each with `.seat` and `.values`; `t.scenario.values[seat]` is the truth. If
+# there is none, return 0. Do not use `.true`.
+#
+# <details><summary>Hint</summary>
+#
+# A list of `True` and `False` over all games; its `sum` counts the `True`.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def share_true(games):
+    """The share of statements that are true, over all games."""
+    return None  # your code here
+
+
+# %% tags=["solution"]
+def share_true(games):
+    """The share of statements that are true, over all games."""
+    said = [(t, s) for t in games for s in statements(t)]
+    right = [s.values == t.scenario.values[s.seat] for t, s in said]
+    return sum(right) / len(right) if right else 0
+
+
+# %% tags=["check"]
+def check_true(answer):
+    from selfplay_kit.scripted import Blind, Liar, Teller
+
+    if answer(heard) is None:
+        return notebook.NOT_SOLVED
+    for who, few in ((Teller(), 40), (Liar(), 40), (Blind(), 5)):
+        games = play_games(who, scenarios("test")[:few], COOP, seed=1)
+        right = statement_metrics(games)["true"]["value"] or 0
+        got = answer(games)
+        if abs(got - right) > 1e-9:
+            return f"for {who.name}s it is {right:.3f}, not {got:.3f}"
+    return None
+
+
+done = notebook.check("the share of truth", share_true, check_true)
+
+# %% [markdown]
+# ## What the optimum needs
+#
+# One statement is enough: if the one who makes the offer knows both values, its
+# offer is optimal and the other need only accept. So who has to be heard? The
+# recorded models, with the statements of **one** speaker replaced:
+
+# %%
+rows = []
+for name in ARMS:
+    f = at_best(name)
+    states = [cell(f[who], True) for who in ("by_opener", "by_other")]
+    drop = [cell(f[f"drop_replace_{who}"]) for who in ("first", "second")]
+    way = f"{f['over_blind']['value'] / gain:.0%}"
+    rows.append((name, *states, *drop, way))
+head = ("arm", "the opener states", "the other states")
+head += ("drop: opener's words", "drop: the other's", "way to optimum")
+notebook.table(head, rows, "Whose words matter; test split, by seed")
+
+# %% [markdown]
+# ## Where it fails, and what was not shown
+#
+# - **The base can already do it.** It was taught to state values and to use them,
+#   by scripts, with a drill made for that. The filter *selects and sharpens*; it
+#   invented nothing here. The rows of the table that begin with *weak* start
+#   from a base without that drill: read them before you believe the others.
+# - **At its best temperature** the base does well before any training. Compare:
+
+# %%
+rows = [
+    (name, t, *row(f))
+    for name, b in talk["bases"].items()
+    for t, f in b["test"].items()
+]
+head = ("base, untrained", "temperature", *HEAD)
+notebook.table(head, rows, "Test split, 95 % over scenarios")
+
+# %% [markdown]
+# - A tiny model, one game, full cooperation (λ = 1). With interests in conflict
+#   a lie can pay, and talk should lose its meaning as the conflict grows
+#   (Crawford and Sobel 1982). Not measured here.
+# - Only statements in one fixed form were counted and ablated. Offers talk too: a
+#   drop of 0 does not say that *no* word mattered.
+# - Whether it helps a pre-trained model was not shown.
+#
+# ## Try
+#
+# Change `filter` to `"top_quarter"`, or `group` to 2 or 8, and run again. Before
+# you do: which of them compares like with like?
+#
+# ## Check
+#
+# Exact: asking for a run again plays nothing, and returns the same weights.
+
+# %%
+again = run(config, folder)  # the second run, as it stands in its folder
+weights = [r.metrics["weights"] for r in again]
+second = live["above_scenario_mean"]
+assert weights == [r.metrics["weights"] for r in second]
+if my_share_of_talk is not None:
+    last = 100 * told["above_mean"][-1]["stated"]["value"]
+    print(f"predicted: {my_share_of_talk} %, the run ends at {last:.0f} %")
+print("checked")
+
+# %% [markdown]
+# ## Recap
+#
+# - A mean over all games rewards lucky scenarios; a mean within the scenario
+#   rewards what was said and done there.
+# - Points alone do not show that talk pays. Ablate it: change what the listener
+#   hears, and see whether the points fall.
+# - What was selected must have been there to select; say where it came from.
+#
+# **Further reading**: Lowe et al. 2019, *On the pitfalls of measuring emergent
+# communication*, arXiv:1903.05168 (why ablate; 30 minutes); Shao et al. 2024,
+# *DeepSeekMath*, arXiv:2402.03300 (section 4: the mean within a group; 15
+# minutes); Crawford and Sobel 1982, *Strategic information transmission*
+# (when talk is cheap; 60 minutes).
+#
+# **Next**: [one round, taken apart](04_one_round.ipynb) again, with a filter of
+# your own.

@@ -1,0 +1,90 @@
+"""The experiment on talk: its arms are fair, its file is whole, a rerun goes on."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from selfplay_kit import talk_study
+from selfplay_kit.rules import scenarios
+from selfplay_kit.talk_study import ARMS, Arm, study
+
+
+def test_every_arm_spends_as_many_games():
+    for name, arm in ARMS.items():
+        config = arm.config(3)
+        assert config.seed == 3 and config.lam == 1.0, name
+        trained_on = config.rounds * config.games
+        assert abs(trained_on - 15 * 500) <= 0.02 * 15 * 500, name
+        alone = config.rule == "clone" and config.filter != "above_scenario_mean"
+        assert alone or config.group > 1, f"{name}: nothing to compare with"
+
+
+def test_the_two_main_arms_differ_in_the_filter_and_the_group_alone():
+    one, two = (ARMS[n].config(0) for n in ("above_mean", "above_scenario_mean"))
+    differ = {k for k in vars(one) if getattr(one, k) != getattr(two, k)}
+    assert differ == {"filter", "group"}
+
+
+@pytest.fixture
+def small(monkeypatch, tiny_base):
+    """A study of two arms of one round, on a few scenarios."""
+    changes = {"lam": 1.0, "rounds": 1, "games": 80, "group": 8, "epochs": 1}
+    arms = {
+        "all": Arm(str(tiny_base), changes | {"filter": "everything"}),
+        "gradient": Arm(str(tiny_base), changes | {"rule": "policy_gradient"}, 1),
+    }
+    monkeypatch.setattr(talk_study, "ARMS", arms)
+    monkeypatch.setattr(talk_study, "DEVELOPMENT_GAMES", 8)
+    monkeypatch.setattr(talk_study, "TEMPERATURES", (1.0, 0.3))
+    few = scenarios("test")[:6]
+    monkeypatch.setattr(talk_study, "scenarios", lambda split: few)
+    return arms
+
+
+def test_a_study_is_whole_and_goes_on_where_it_stopped(small, tmp_path, monkeypatch):
+    runs, out = tmp_path / "runs", tmp_path / "talk.json"
+    said = []
+    first = study(runs, out, seeds=3, arms=["all"], tell=said.append)
+    assert sum("round 1" in line for line in said) == 3
+    assert set(json.loads(out.read_text("utf-8"))["arms"]) == {"all"}
+    arm = first["arms"]["all"]
+    assert arm["games"] == [160] * 3 and min(arm["seconds"]) > 0
+    assert [r["round"] for r in arm["rounds"]] == [0, 1]
+    assert arm["config"]["seed"] == [0, 1, 2]
+    assert len(arm["cross_play"]["mean_joint"]["values"]) == 3
+    best = arm["test"][str(arm["temperature"])]
+    assert {"mean_joint", "over_blind", "stated", "drop_replace"} <= set(best)
+    assert len(best["seeds"]) == best["mean_joint"]["n"] == 3
+    by = arm["development"]
+    assert by[str(arm["temperature"])] == max(by.values())
+
+    def no_games(*_, **__):
+        raise AssertionError("played again what stands in the folders")
+
+    monkeypatch.setattr(talk_study, "score", no_games)
+    again = study(runs, out, seeds=3, arms=["all"], tell=said.append)
+    assert again["arms"]["all"]["test"] == arm["test"]
+    monkeypatch.undo()
+
+
+def test_arms_are_added_to_what_is_there(small, tmp_path):
+    runs, out = tmp_path / "runs", tmp_path / "talk.json"
+    out.write_text(json.dumps({"bases": {}, "arms": {"older": 1}}), "utf-8")
+    study(runs, out, seeds=2, arms=["gradient"], tell=lambda line: None)
+    found = json.loads(out.read_text("utf-8"))
+    assert set(found["arms"]) == {"older", "gradient"}
+    assert found["arms"]["gradient"]["games"] == [160]  # at most one seed
+    assert found["arms"]["gradient"]["cross_play"] == {}
+    assert found["provenance"]["versions"]["torch"]
+    assert set(found["reference"]) == {"blind", "optimum"}
+    (base,) = found["bases"].values()
+    assert "1.0" in base["test"]
+
+
+def test_an_unknown_arm_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="above_mean"):
+        study(tmp_path, tmp_path / "x.json", arms=["louder"])
+    assert not (tmp_path / "x.json").exists()
