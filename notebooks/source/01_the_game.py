@@ -369,8 +369,8 @@ notebook.table(("what", "how much"), rows, "All legal scenarios")
 # or five lies on it. So "Pareto-optimal" alone is a weak compliment; always ask of
 # *which* games, and what the points were.
 #
-# The long tail in the middle picture are players with *the same* values. Then the cake
-# is fixed at 10, every deal is optimal, and the word says nothing at all.
+# The long tail in the middle picture are players with *the same* values. Then the
+# cake is fixed at 10, every deal is optimal, and the word says nothing at all.
 #
 # **How the kit uses them.** Scenarios are parted into *train*, *development* and
 # *test*, so that nobody is scored on what they practised on. Mirrors stay together.
