@@ -201,7 +201,9 @@ notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds
 # split.
 
 # %% alt="Points over rounds with the filter, without it, and the untrained base at its best temperature"
-ARMS = (("runs", "filter: above the mean"), ("no_filter", "no filter"))
+controls = spine["config"]["control_seeds"]
+ARMS = (("runs", f"the filter, {seeds} seeds"),
+        ("no_filter", f"no filter, {controls} seeds"))
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for ax, (name, metric, label) in zip(axes, WANTED):
     for k, (arm, told) in enumerate(ARMS):
@@ -212,8 +214,8 @@ for ax, (name, metric, label) in zip(axes, WANTED):
     ax.axhline(best[metric]["value"], color=plots.GREEN, ls="-.",
                label=f"untrained base, temperature {best['temperature']}")
     ax.set(xlabel="round of self-play (0 is the base)", ylabel=label,
-           title=f"{name}: {label}, {seeds} seeds", ylim=(0, None))
-    ax.legend(loc="upper left")
+           title=f"{name}: {label}", ylim=(0, None))
+    ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
@@ -281,11 +283,8 @@ plt.show()
 # %% [markdown]
 # *The figure: share of games with a deal over rounds, for the three objectives.*
 #
-# A side of a game is kept when it *won*: more points than its partner. The
-# loser's side of that game is dropped. So the filter teaches how winners spoke;
-# that there is a deal at all takes the loser's consent, and nobody is ever
-# trained on having consented to lose. Between two players who both want to win,
-# refusing is never worse than losing.
+# Who is kept? The side that *won*, with more points than its partner, and both
+# sides of an even deal. Losers are dropped.
 
 # %%
 from selfplay_kit.cloning import above_mean, views
@@ -295,9 +294,35 @@ kept = above_mean(views(games), random.Random(SEED))
 won = sum(v.reward > 0 for v in kept)
 print(f"{len(kept)} of {2 * len(games)} sides kept: {won} winners, "
       f"{len(kept) - won} sides of even deals, 0 losers")
-assert all(v.reward > 0 or v.transcript.agreed for v in kept)
+assert all(v.transcript.agreed for v in kept)
 
 # %% [markdown]
+# Notice what the last line of that cell asserts: **every kept side comes from a
+# game with a deal**. A game without one has reward 0, which is not above the mean.
+# So even here imitation teaches, first of all, to close deals. Yet the winner
+# needs a loser who consents, and a player who wants to win should rather refuse:
+# no deal is never worse than losing, whatever the partner does.
+#
+# Does it at least learn to win by more? With itself on both sides, it can't win
+# on average; what can grow is the margin of whoever wins.
+
+# %%
+def margin(round_):
+    deals = [t for t in round_.games() if t.agreed]
+    gaps = [abs(t.points[0] - t.points[1]) for t in deals]
+    return f"{sum(gaps) / len(gaps):.1f} ({len(gaps)} deals)" if gaps else "–"
+
+
+rows = [(name, margin(live[name][0]), margin(live[name][-1])) for name in live]
+head = ("objective", "round 0", "last round")
+notebook.table(head, rows, "Mean gap in points between the sides of a deal, live")
+
+# %% [markdown]
+# The paper saw the same trap from outside: its strictly trained models closed
+# deals among themselves that nobody else would close, and about 95 % of their
+# games with people ended without one. Self-play can't tell "I learned to win"
+# from "I learned to lose to myself": only another partner can.
+#
 # ## What changed in the words
 #
 # A deal of the first and a deal of the last round, of your own cooperative run
