@@ -318,10 +318,10 @@ head = ("objective", "round 0", "last round")
 notebook.table(head, rows, "Mean gap in points between the sides of a deal, live")
 
 # %% [markdown]
-# The paper saw the same trap from outside: its strictly trained models closed
-# deals among themselves that nobody else would close, and about 95 % of their
-# games with people ended without one. Self-play can't tell "I learned to win"
-# from "I learned to lose to myself": only another partner can.
+# The paper fell into the same trap from another side: its strictly trained model
+# came to propose the *partner's* share, which fits itself and nobody else; about
+# 95 % of its games with people ended without a deal. Self-play can't tell "I
+# learned to win" from "I learned to fit myself": only another partner can.
 #
 # ## What changed in the words
 #
