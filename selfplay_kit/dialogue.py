@@ -36,14 +36,15 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
     head = chat.before_system + style.system(p)
     lines = p.lines
     if lines and lines[0].by == "theirs":
-        head += chat.system_to_user + style.user(lines[0]) + chat.user_to_assistant
+        said = lm.plain(style.user(lines[0]))
+        head += chat.system_to_user + said + chat.user_to_assistant
         lines = lines[1:]
     else:
         head += chat.system_to_assistant
     turns = [Turn(lm.encode(head))]
     for line in lines:
         if line.by in ("mine", "tried"):
-            ids = line.tokens or (*lm.encode(line.text), lm.stop)
+            ids = line.tokens or (*lm.encode(lm.plain(line.text)), lm.stop)
             turns.append(Turn(ids, line.by))
         else:
             turns.append(_read(lm, line, turns[-1]))
@@ -51,7 +52,7 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
 
 
 def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:
-    text = lm.chat.assistant_to_user + STYLES[lm.style].user(line)
+    text = lm.chat.assistant_to_user + lm.plain(STYLES[lm.style].user(line))
     ids = lm.encode(text + lm.chat.user_to_assistant)
     stopped = before.ids[-1] == lm.stop and ids[0] == lm.stop
     return Turn(ids[1:] if stopped else ids)

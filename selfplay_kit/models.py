@@ -139,6 +139,18 @@ class LanguageModel:
 
         return encode
 
+    @cached_property
+    def _control(self) -> list[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return [token.content for token in added if token.special]
+
+    def plain(self, text: str) -> str:
+        """``text`` without the model's control tokens, so that what somebody says
+        can't end a turn or write a system prompt."""
+        for token in self._control:
+            text = text.replace(token, " ")
+        return text
+
     def decode(self, ids) -> str:
         """Token ids to text, special tokens left out."""
         return self.tokenizer.decode(ids, skip_special_tokens=True)
