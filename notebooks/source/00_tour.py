@@ -16,7 +16,7 @@
 # **Before you start.** Necessary: nothing but being able to run a cell (Shift+Enter).
 # Helpful: a little Python. No language model and no GPU is used here.
 #
-# **Time.** Reading: about 5 minutes (an estimate). Running: about 12 seconds of
+# **Time.** Reading: about 5 minutes (an estimate). Running: about 10 seconds of
 # processor time on a Linux server, 0.12 GB of memory (measured).
 
 # %% tags=["parameters"]
@@ -205,7 +205,7 @@ def self_play(objective, rounds, games, seed):
     return curve, bag
 
 
-ROUNDS, SIZE, SEEDS = here.pick(ci=(4, 60, 2), cpu=(7, 200, 3))
+ROUNDS, SIZE, SEEDS = here.pick(ci=(4, 60, 2), cpu=(6, 200, 3))
 learnt = {
     name: [self_play(o, ROUNDS, SIZE, seed) for seed in range(SEEDS)]
     for name, o in rules.OBJECTIVES.items()
@@ -280,7 +280,7 @@ try:
     recorded = {name: run["rounds"] for name, run in spine["runs"].items()}
     ax = plots.over_rounds(
         recorded,
-        ylabel="points a player (mean, 95 % interval)",
+        ylabel="points a player (mean over seeds, 95 %)",
         title="Recorded: self-play of the tiny language model",
     )
     plt.show()
@@ -290,7 +290,8 @@ except FileNotFoundError:
 
 # %% [markdown]
 # *Figure, where there is a record: points a player over ten rounds of self-play, a
-# line and a band for each reward.*
+# line for each reward, the mean of several runs with other seeds; the band is the
+# 95 % interval of that mean.*
 #
 # For comparison, the paper: GPT-3.5 went from 0.4 to 5.8 points a player when each
 # was paid for its own points, and from 0.7 to 12.1 points *together* when both were
@@ -372,9 +373,9 @@ solved = notebook.check("Exercise 0.2", best_joint, test_best_joint)
 # |---|---|---|
 # | [01 The game](01_the_game.ipynb) | the rules, what a deal is worth | Python |
 # | [02 Players](02_players.ipynb) | scripted players, a tournament | Python |
-# | 03 A language model at the table | tokens, prompt, sampling, errors | PyTorch |
-# | 04 One round, taken apart | play, mean, filter, masks, loss | PyTorch |
-# | 05 Self-play rounds | the paper's main figure | PyTorch |
+# | [03 A model at the table](03_a_model_at_the_table.ipynb) | tokens, errors | PyTorch |
+# | [04 One round](04_one_round.ipynb) | play, mean, filter, masks, loss | PyTorch |
+# | [05 Self-play](05_self_play.ipynb) | the paper's main figure | PyTorch |
 #
 # In this notebook the rules and the picture of the deals are *exact*: they come out
 # the same everywhere. Means of games are *statistical*: with another seed they move,
