@@ -41,6 +41,8 @@ def _rounds(p: argparse.ArgumentParser) -> None:
     p.add_argument("--group", type=int, default=1, help="games per scenario")
     p.add_argument("--rounds", type=int, default=10)
     p.add_argument("--filter", default="above_mean")
+    p.add_argument("--rule", default="clone", help="or policy_gradient")
+    p.add_argument("--kl", type=float, default=0.0, help="price of leaving the base")
     p.add_argument("--temperature", type=float, default=1.0)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="the run folder")
@@ -59,6 +61,8 @@ def _go_rounds(given: argparse.Namespace) -> int:
         group=given.group,
         rounds=given.rounds,
         filter=given.filter,
+        rule=given.rule,
+        kl=given.kl,
         temperature=given.temperature,
         seed=given.seed,
     )

@@ -45,7 +45,7 @@ ABLATED = {  # name: (how, whose statements)
 STATED = ("stated", "by_opener", "by_other", "true", "numbers_true")
 CLONING: dict[str, Any] = {
     "lam": 1.0,
-    "rounds": 15,
+    "rounds": 20,
     "games": 500,
     "epochs": 2,
     "lr": 5e-4,
@@ -53,12 +53,12 @@ CLONING: dict[str, Any] = {
 WITHIN = CLONING | {"filter": "above_scenario_mean", "group": 4}
 GRADIENT: dict[str, Any] = {
     "lam": 1.0,
-    "rounds": 29,
+    "rounds": 39,
     "games": 256,
     "group": 8,
     "epochs": 1,
 }
-GRADIENT |= {"rule": "policy_gradient", "lr": 3e-4, "batch": 64}
+GRADIENT |= {"rule": "policy_gradient", "lr": 1e-4, "batch": 64, "kl": 0.05}
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,16 @@ class Arm:
         return Config(base=self.base, seed=seed, **self.changes)
 
 
+FASTER: dict[str, Any] = {"epochs": 3, "lr": 1e-3}  # the kit's own recipe
+SHORT = FASTER | {"rounds": 10}  # and the length of the recorded spine's runs
+
 ARMS = {
     "above_mean": Arm("tiny-talk", CLONING),
     "above_scenario_mean": Arm("tiny-talk", WITHIN),
+    "above_mean, faster": Arm("tiny-talk", CLONING | FASTER, 3),
+    "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
+    "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
     "policy_gradient": Arm("tiny-talk", GRADIENT, 3),
-    "weak, above_scenario_mean": Arm("tiny-weak", WITHIN, 3),
-    "weak, above_mean": Arm("tiny-weak", CLONING, 3),
-    "group 2": Arm("tiny-talk", WITHIN | {"group": 2, "games": 500}, 2),
-    "group 8": Arm("tiny-talk", WITHIN | {"group": 8, "games": 504}, 2),
-    "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 2),
 }
 
 

@@ -12,8 +12,8 @@
 #
 # *In this notebook you will*
 #
-# - **predict** what becomes of talk under the paper's filter, and see it;
-# - **change** one line of the filter, and see what becomes of talk then;
+# - **predict** where talk dies under the paper's filter, and where it need not;
+# - **change** one line of the filter, and see what that does to talk;
 # - **take** the words away from the listener, and watch the deals get worse;
 # - **read** dialogues from before and after, and count how many tell the truth;
 # - **say** what this shows, and what it does not.
@@ -74,18 +74,48 @@ plt.show()
 # many scenarios it adds nothing**: being lucky with the scenario matters more
 # than anything that is said. Keep that in mind.
 #
-# **Predict.** A base model has learned to state its values and to use what it
-# hears, clumsily. Now it trains by the paper's filter: views above the mean of
-# *all* games are kept. After fifteen rounds: in how many games of a hundred will
-# values still be stated? And will the pair beat the blind one?
+# ## Where talk dies
+#
+# **Predict.** Two bases train by the paper's filter: views above the mean of *all*
+# games are kept. *Weak* can state its values, but what it hears makes no
+# difference to it; *talk* was drilled to use what it hears. How many games in a
+# hundred will hold a statement of values at the end, in each? **Run**: these
+# were recorded before.
 
-# %% tags=["exercise"]
-my_share_of_talk = None  # percent of games, from 0 to 100
+# %%
+import json
 
-# %% tags=["solution"]
-my_share_of_talk = 50  # a guess; the run below will tell
+from selfplay_kit import data
+
+talk = json.loads(data.path("reference/talk.json").read_text("utf-8"))
+ARMS = ("above_mean", "above_scenario_mean")
+
+
+def recorded(ax, arm, metric, scale=1, k=0):
+    colour, seeds = plots.CYCLE[k], len(talk["arms"][arm]["games"])
+    rows = [r[metric] for r in talk["arms"][arm]["rounds"]]
+    if seeds > 1:
+        ends = [[scale * r[e] for r in rows] for e in ("low", "high")]
+        ax.fill_between(range(len(rows)), *ends, alpha=0.12, color=colour)
+    y, dashes = [scale * r["value"] for r in rows], plots.DASHES[k]
+    ax.plot(y, color=colour, ls=dashes, label=f"{arm} ({seeds} recorded)")
+
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 4))
+for k, arm in enumerate(("weak, above_mean", "above_mean")):
+    recorded(ax, arm, "stated", 100, k)
+ax.set(xlabel="round of self-play (0 is the base)", ylim=(0, 102))
+ax.set(ylabel="games with a statement, %", title="Talk, two bases, one filter")
+ax.legend()
+plt.show()
 
 # %% [markdown]
+# The share of games with a statement of values, over rounds: the mean of the
+# recorded seeds, with the 95 % interval between them. **Explain.** In *weak*,
+# words bring no points, cost a turn and can go wrong: they are not kept *for*
+# anything, and fade. Where they are of use, they need not.
+#
 # ## One line
 #
 # Here are the paper's filter and ours. The one compares a game with *all* games;
@@ -172,8 +202,8 @@ from pathlib import Path
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, run
 
-K = here.pick(ci=24, cpu=400)
-ROUNDS = here.pick(ci=1, cpu=12)
+K = here.pick(ci=24, cpu=500)
+ROUNDS = here.pick(ci=1, cpu=15)
 same = {"base": BASE, "lam": 1.0, "games": K, "rounds": ROUNDS}
 same |= {"epochs": 2, "lr": 5e-4, "seed": SEED}
 changed = {"filter": "above_scenario_mean", "group": 4}
@@ -230,28 +260,8 @@ print(f"{len(kept)} of {2 * len(games)} views kept in the first round")
 # %% [markdown]
 # ## What became of talk
 #
-# Solid lines are yours, just made; grey bands are *recorded*: several seeds that
-# we ran before, with the 95 % interval between seeds.
-
-# %%
-import json
-
-from selfplay_kit import data
-
-talk = json.loads(data.path("reference/talk.json").read_text("utf-8"))
-ARMS = ("above_mean", "above_scenario_mean")
-
-
-def recorded(ax, arm, metric, scale=1, k=0):
-    colour = plots.CYCLE[k]
-    rows = [r[metric] for r in talk["arms"][arm]["rounds"] if metric in r]
-    ends = [[scale * r[e] for r in rows] for e in ("low", "high")]
-    if None not in ends[0]:
-        ax.fill_between(range(len(rows)), *ends, alpha=0.15, color=colour)
-    many = len(talk["arms"][arm]["games"])
-    means = [scale * r["value"] for r in rows]
-    ax.plot(means, color=colour, lw=1, label=f"{arm}, {many} seeds")
-
+# Lines with markers are yours, just made; those without are *recorded*, the mean
+# of seeds that we ran before, with the 95 % interval between seeds as a band.
 
 # %%
 from selfplay_kit.talk import statement_metrics
@@ -396,18 +406,11 @@ notebook.show_game(heard[at])
 notebook.show_game(misled[at])
 
 # %% [markdown]
-# ## Before and after
-#
-# The base, at temperature 1 as it is trained, and then the last round of the
-# paper's filter, in that same scenario.
+# And before: the base in that same scenario, at temperature 1, as it trains.
 
 # %%
 before = play_games(LMPlayer(base), some, COOP, seed=SEED)
 notebook.show_game(before[at])
-
-# %%
-paper = play_games(players["above_mean"], some, COOP, seed=SEED)
-notebook.show_game(paper[at])
 
 # %% [markdown]
 # ### Exercise 2: is it true?
@@ -478,8 +481,8 @@ notebook.table(head, rows, "Whose words matter; test split, by seed")
 #
 # - **The base can already do it.** It was taught to state values and to use them,
 #   by scripts, with a drill made for that. The filter *selects and sharpens*; it
-#   invented nothing here. The rows of the table that begin with *weak* start
-#   from a base without that drill: read them before you believe the others.
+#   invented nothing here. The arms that begin with *weak* start from a base
+#   without that drill: read them before you believe the others.
 # - **At its best temperature** the base does well before any training. Compare:
 
 # %%
@@ -513,9 +516,6 @@ again = run(config, folder)  # the second run, as it stands in its folder
 weights = [r.metrics["weights"] for r in again]
 second = live["above_scenario_mean"]
 assert weights == [r.metrics["weights"] for r in second]
-if my_share_of_talk is not None:
-    last = 100 * told["above_mean"][-1]["stated"]["value"]
-    print(f"predicted: {my_share_of_talk} %, the run ends at {last:.0f} %")
 print("checked")
 
 # %% [markdown]
@@ -525,7 +525,8 @@ print("checked")
 #   rewards what was said and done there.
 # - Points alone do not show that talk pays. Ablate it: change what the listener
 #   hears, and see whether the points fall.
-# - What was selected must have been there to select; say where it came from.
+# - Talk that nobody can use dies. What was selected must have been there to
+#   select; say where it came from.
 #
 # **Further reading**: Lowe et al. 2019, *On the pitfalls of measuring emergent
 # communication*, arXiv:1903.05168 (why ablate; 30 minutes); Shao et al. 2024,
