@@ -253,8 +253,8 @@ notebook.table(
 # %% [markdown]
 # **Explain.** Paid for its own points, the bag fills with those who hold out, mislead
 # or haggle, but give way in the end. Paid for both, the tellers and blind come to the
-# front. Paid for the *difference*, those who give way least, and deals become rare.
-# Notebook 01 says why: there no deal is as good as any.
+# front. Paid for the *difference*, those who give way least, and there are fewer
+# deals. Notebook 01 says why: there no deal is as good as any.
 #
 # **Try.** Make nine in ten clumsy (`else 9`) and run from there. The first rounds
 # then hang on a handful of lucky deals, and a character that dies out never comes
@@ -373,7 +373,7 @@ solved = notebook.check("Exercise 0.2", best_joint, test_best_joint)
 # |---|---|---|
 # | [01 The game](01_the_game.ipynb) | the rules, what a deal is worth | Python |
 # | [02 Players](02_players.ipynb) | scripted players, a tournament | Python |
-# | [03 A model at the table](03_a_model_at_the_table.ipynb) | tokens, errors | PyTorch |
+# | [03 A model at the table](03_a_model_at_the_table.ipynb) | tokens | PyTorch |
 # | [04 One round](04_one_round.ipynb) | play, mean, filter, masks, loss | PyTorch |
 # | [05 Self-play](05_self_play.ipynb) | the paper's main figure | PyTorch |
 #

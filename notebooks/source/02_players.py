@@ -122,19 +122,20 @@ def parse_proposal(line, counts):
 
 # %% tags=["check"]
 def test_parse(parse_proposal):
-    for line in [text for text, _ in LINES] + [
+    lines = [text for text, _ in LINES] + [
         "[propose] (0 books, 0 hats, 0 balls)",
         "[propose] (1 hat, 1 book, 1 ball)",
         "[propose] (-1 books, 0 hats, 1 ball)",
-    ]:
-        got = parse_proposal(line, (3, 1, 1))
+    ]
+    found = [parse_proposal(line, (3, 1, 1)) for line in lines]
+    if found == [None] * len(lines):
+        return notebook.NOT_SOLVED
+    for line, got in zip(lines, found, strict=True):
         wanted = parse(line, (3, 1, 1)).share
-        if got is None:
-            return notebook.NOT_SOLVED
         if wanted is None and got is not False:
             return f"{line!r} must give False; yours gives {got!r}"
-        if wanted is not None and got is False:
-            return f"{line!r} is a fine proposal; yours gives False"
+        if wanted is not None and not got:
+            return f"{line!r} is a fine proposal; yours gives {got!r}"
         if wanted is not None and tuple(got) != wanted:
             return f"{line!r} is {wanted}; yours gives {got!r}"
 
