@@ -129,7 +129,9 @@ from selfplay_kit.cloning import FILTERS
 
 
 def check_keep(answer):
-    for batch in (sides, sides[:40], [v for v in sides if v.reward == 0]):
+    deals = [v for v in sides if v.transcript.agreed]
+    quarrels = [v for v in sides if not v.transcript.agreed]
+    for batch in (sides, sides[:40], deals, quarrels):
         got = answer(batch)
         if got is None:
             return notebook.NOT_SOLVED

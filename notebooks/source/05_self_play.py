@@ -367,13 +367,13 @@ def rounds_to(level, rows):
 # %% tags=["check"]
 def test_rounds_to(f):
     rows = [{"mean_points": {"value": v}} for v in (0.5, 2.0, 1.0, 3.0)]
-    got = [f(level, rows) for level in (0.1, 1.5, 2.5, 9)]
+    got = [f(level, rows) for level in (0.1, 2.0, 2.5, 9)]
     if got == [None] * 4:
         return notebook.NOT_SOLVED
     if got[3] != -1:
         return f"a level that is never reached gives -1; yours gives {got[3]}"
     if got[:3] != [0, 1, 3]:
-        return f"levels 0.1, 1.5, 2.5 come in rounds 0, 1, 3; yours: {got[:3]}"
+        return f"levels 0.1, 2.0, 2.5 come in rounds 0, 1, 3; yours: {got[:3]}"
 
 
 notebook.check("exercise 1", rounds_to, test_rounds_to)

@@ -1,0 +1,345 @@
+"""Every exercise's check: it passes the solution and catches wrong answers.
+
+Nothing here executes a whole notebook. A check runs with the few statements of its
+notebook that it needs, found by following names backwards from it. What would be
+slow to compute there, such as played games, TABLE provides instead, small.
+"""
+
+import ast
+import random
+import symtable
+import sys
+from functools import cache
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from selfplay_kit.game import Game
+from selfplay_kit.play import play_games
+from selfplay_kit.protocol import propose
+from selfplay_kit.rules import COOP, SEMI, Scenario, scenarios
+from selfplay_kit.scripted import NEGOTIATORS, Teller
+
+from .conftest import small_model
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+sys.path.insert(0, str(NOTEBOOKS))
+
+import derive  # noqa: E402
+
+S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+
+
+# What TABLE provides -----------------------------------------------------------------
+
+
+@cache
+def nothing():
+    return {}
+
+
+@cache
+def a_field():
+    """Eight scenarios, and what *randomsplit* earns there, as the notebook ranks."""
+    field = random.Random(0).sample(scenarios("development"), 8)
+    mine, points = NEGOTIATORS["randomsplit"](), []
+    for kind in NEGOTIATORS.values():
+        games = play_games((mine, kind(name="other")), field, SEMI, seed=0)
+        points += [t.points[0] for t in games]
+    ranking = {"randomsplit": {"value": sum(points) / len(points)}}
+    return {"FIELD": field, "ranking": ranking}
+
+
+@cache
+def some_logits():
+    import torch
+
+    return {"counting": torch.linspace(-4, 4, 9)}
+
+
+@cache
+def a_batch():
+    """Views as from a weak model: few deals, many quarrels, and a failed try."""
+    from selfplay_kit.cloning import above_mean, views
+
+    def game(*moves):
+        state = Game(S, SEMI)
+        for move in moves:
+            state = state.submit(move)
+        return state.transcript()
+
+    hello = "[message] i take 1 book 0 hats 1 ball ."
+    deals = [(propose(mine), propose(S.complement(mine))) for mine in DEALS]
+    slipped = game(hello, "i take the hat .", *deals[0])
+    games = [slipped, *(game(hello, *deal) for deal in deals)]
+    games += [game(hello, propose(S.counts), propose(S.counts))] * 18
+    sides = views(games)
+    slip = next(v for v in sides if v.seat == slipped.moves[1].seat)
+    kept = above_mean(sides, random.Random(0))
+    return {"sides": sides, "kept": kept, "slip": slip, "lm": small_model()}
+
+
+DEALS = ((1, 0, 1), (0, 0, 1), (2, 1, 1))
+
+
+@cache
+def told_games():
+    return {"heard": play_games(Teller(), scenarios("test")[:3], COOP, seed=0)}
+
+
+WHAT_IS_LEFT = """\
+mine = best_share(view, self.aim(view))
+        return tuple(n - k for n, k in zip(view.counts, mine))"""
+THE_WORST = "return min(view.shares(), key=view.points)"
+
+
+# One entry a check: what it is given, and wrong answers. A wrong answer is an edit of
+# the solution (what, by what) and words that the check must say about it.
+TABLE = {
+    ("00_tour", "Exercise 0.1"): (
+        nothing,
+        [
+            ("r > bar", "r >= bar", "*strictly*"),
+            ("r > bar", "r < bar", "below the mean"),
+            ("r > bar", "r > 8", "missing: [8]"),
+            ("if r > bar]", "if r > bar] + [9]", "only rewards of the list"),
+        ],
+    ),
+    ("00_tour", "Exercise 0.2"): (
+        nothing,
+        [
+            ("(4, 10)", "(10, 4)", "other way round"),
+            ("(4, 10)", "(10, 10)", "no division"),
+            ("(4, 10)", "(7, 6)", "larger sum"),
+        ],
+    ),
+    ("01_the_game", "Exercise 1.1"): (
+        nothing,
+        [
+            ("values[player]", "values[1 - player]", "the other's values"),
+            ("value * count", "value", "(2, 0, 0) is worth 6 points"),
+            ("sum(", "max(", "is worth"),
+        ],
+    ),
+    ("01_the_game", "Exercise 1.2"): (
+        nothing,
+        [
+            ("p[0] >= q[0] and p[1] >= q[1]", "p[0] > q[0] and p[1] > q[1]", "belong"),
+            ("q[0] and p[1]", "q[0] or p[1]", "missing"),
+            (" and p != q", "", "missing"),
+            ("return [q", "return points or [q", "belong"),
+        ],
+    ),
+    ("01_the_game", "Exercise 1.3"): (
+        nothing,
+        [
+            ("lam *", "0 *", "at λ = 1 "),
+            ("lam *", "1 *", "at λ = 0 "),
+            ("+ lam", "- lam", "at λ = 1 "),
+            ("key=reward)", "key=reward)[0]", "no pair of shares"),
+        ],
+    ),
+    ("02_players", "Exercise 2.1"): (
+        nothing,
+        [
+            ("fullmatch", "search", "'[message] ok [propose] (2 books, 0 hats"),
+            ("all(k <= n", "all(k <= 4", "'[propose] (4 books, 0 hats, 1 ball)' must"),
+            (r"( \[END\])?", "", "is a fine proposal"),
+            (r"\[propose\] ", ".*", "'[message]"),
+            ("and share", "and (1, 1, 0)", "is (2, 0, 1); yours gives (1, 1, 0)"),
+            ("return False", "return None", "must give False; yours gives None"),
+        ],
+    ),
+    ("02_players", "Exercise 2.2"): (
+        a_field,
+        [
+            ("return best_share(view, self.aim(view))", WHAT_IS_LEFT, "randomsplit"),
+            ("return best_share(view, self.aim(view))", THE_WORST, "randomsplit earns"),
+            ("return best_share(view, self.aim(view))", "return (9, 9, 9)", "share of"),
+        ],
+    ),
+    ("03_a_model_at_the_table", "soften"): (
+        some_logits,
+        [
+            ("logits / temperature", "logits", "T = 0.3"),
+            ("logits / temperature", "logits * temperature", "not the softmax's"),
+            ("scaled - scaled.max()", "scaled", "overflow"),
+            ("grown / grown.sum()", "grown", "not 1"),
+        ],
+    ),
+    ("03_a_model_at_the_table", "be the parser"): (
+        nothing,
+        [
+            ('"a": "proposal_first"', '"a": None', "about a: [propose]"),
+            ('{"g": None', '{"g": "bad_items"', "about g: [PROPOSE]"),
+            (', "h": "must_propose"', "", "h is missing"),
+        ],
+    ),
+    ("04_one_round", "the filter"): (
+        a_batch,
+        [
+            ("v.reward > mean", "v.reward >= mean", "you keep"),
+            ("v.reward > mean", "v.reward < mean", "you keep"),
+            ("v.reward > mean", "v.reward > 0", "you keep"),
+            (
+                "return [v for v in some",
+                "return [v for v in some[::-1]",
+                "not the same",
+            ),
+        ],
+    ),
+    ("04_one_round", "kept under three objectives"): (
+        nothing,
+        [
+            ("(1, 0), (1, 1), (2, 0)},\n}", "(2, 0)},\n}", "-1: look again at [(1, 0)"),
+            ("(2, 0)},\n    -1", "(2, 0), (2, 1)},\n    -1", "+0: look again at [(2"),
+            (", (2, 0), (2, 1)}", ", (2, 0)}", "+1: look again at [(2, 1)]"),
+        ],
+    ),
+    ("04_one_round", "the mask"): (
+        a_batch,
+        [
+            ('turn.own == "mine"', "True", "labels for a row"),
+            ('own == "mine"', 'own != "mine"', "labels for a row"),
+            ("labels[-1] == IGNORE", "False", "labels for a row"),
+            ("turn.ids if mine", "[IGNORE, *turn.ids[1:]] if mine", "label differs"),
+            ("turn.ids if mine", "[*turn.ids[:-1], IGNORE] if mine", "labels for a"),
+        ],
+    ),
+    ("05_self_play", "exercise 1"): (
+        nothing,
+        [
+            (">= level", "> level", "come in rounds"),
+            ("return number", "return number + 1", "come in rounds 0, 1, 3"),
+            ("return -1", "return None", "never reached"),
+            ("return -1", "return len(rows)", "yours gives 4"),
+        ],
+    ),
+    ("05_self_play", "exercise 2"): (
+        nothing,
+        [
+            ("points[0] / deals[0]", "points[1] / deals[1]", "yours gives 3.6"),
+            (" - from_deals", "", "add up"),
+            ("return from_deals, ", "return 0, from_deals + ", "yours gives 0"),
+        ],
+    ),
+    ("11_talk_that_pays", "the line"): (
+        nothing,
+        [
+            ("x > mean", "x >= mean", "look at"),
+            ("g if within else every", "every", "within=True: look at"),
+            ("g if within else every", "g", "within=False: look at"),
+        ],
+    ),
+    ("11_talk_that_pays", "the share of truth"): (
+        told_games,
+        [
+            ("values[s.seat]", "values[1 - s.seat]", "for tellers it is 1.000"),
+            ("values[s.seat]", "values[0]", "for tellers it is 1.000"),
+            ("s.values == t.scenario.values[s.seat]", "True", "for liars it is 0.000"),
+            (" if right else 0", "", "ZeroDivisionError"),
+            ("len(right)", "len(games)", "for tellers it is 1.000"),
+            ("in statements(t)]", "in statements(t)[:1]]", "and lone tellers"),
+        ],
+    ),
+}
+
+
+# A check and the statements that it needs --------------------------------------------
+
+
+@cache
+def code_cells(stem):
+    text = (NOTEBOOKS / "source" / f"{stem}.py").read_text(encoding="utf-8")
+    cells = jupytext.reads(text, fmt="py:percent").cells
+    return [c for c in cells if c.cell_type == "code"]
+
+
+def checked(cell):
+    """What a check cell calls its exercise."""
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "notebook.check":
+            return ast.literal_eval(node.args[0])
+    return None
+
+
+def names(statement):
+    """The names that a statement binds, and those that it or its insides look up."""
+    top = symtable.symtable(ast.unparse(statement), "", "exec")
+    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned()}
+    bound |= {s.get_name() for s in top.get_symbols() if s.is_imported()}
+    used = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    if isinstance(statement, ast.AugAssign):
+        used |= bound  # what is there already counts too
+    inner = top.get_children()
+    while inner:
+        table = inner.pop()
+        inner += table.get_children()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+    return bound, used
+
+
+def run(stem, name, kind, old="", new=""):
+    """Run a check over the exercise's cell of a `kind`: its stub or its solution,
+    in which `old` becomes `new`."""
+    if any("torch=True" in cell.source for cell in code_cells(stem)):
+        pytest.importorskip("torch")
+        pytest.importorskip("transformers")
+    space = dict(TABLE[stem, name][0]())
+    given = set(space)
+    other = {"exercise": "solution", "solution": "exercise"}[kind]
+    chosen, wanted, ours = [], set(), False
+    for cell in reversed(code_cells(stem)):
+        check = derive.has_tag(cell, "check") and checked(cell) == name
+        source = cell.source
+        if derive.has_tag(cell, kind) and ours:
+            if old not in source:
+                raise ValueError(f"the solution of {name} no longer says {old!r}")
+            source, ours = source.replace(old, new) if old else source, False
+        ours = ours or check
+        for statement in reversed(ast.parse(source).body):
+            bound, used = names(statement)
+            if check or (bound & wanted and not derive.has_tag(cell, other)):
+                chosen.append(statement)
+                wanted = (wanted - bound | used) - given
+    module = ast.Module(chosen[::-1], type_ignores=[])
+    exec(compile(module, f"{stem}, {name}", "exec"), space)
+
+
+ENTRIES = [pytest.param(*key, id=f"{key[0][:2]}-{key[1]}") for key in TABLE]
+WRONG = [
+    pytest.param(*key, *wrong, id=f"{key[0][:2]}-{key[1]}-{i}")
+    for key, (_, answers) in TABLE.items()
+    for i, wrong in enumerate(answers)
+]
+
+
+def test_every_check_has_an_entry_with_a_wrong_answer():
+    stems = [path.stem for path in derive.sources(NOTEBOOKS)]
+    cells = [(stem, cell) for stem in stems for cell in code_cells(stem)]
+    found = [(s, checked(c)) for s, c in cells if derive.has_tag(c, "check")]
+    assert sorted(map(str, found)) == sorted(map(str, TABLE))
+    assert [key for key, (_, answers) in TABLE.items() if not answers] == []
+
+
+@pytest.mark.parametrize(("stem", "name"), ENTRIES)
+def test_the_solution_is_right(stem, name, monkeypatch, capsys):
+    monkeypatch.setenv("SELFPLAY_KIT_STRICT", "1")
+    run(stem, name, "solution")
+    assert f"{name}: right!" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("stem", "name", "old", "new", "told"), WRONG)
+def test_a_wrong_answer_is_caught(stem, name, old, new, told, monkeypatch, capsys):
+    monkeypatch.setenv("SELFPLAY_KIT_STRICT", "1")
+    with pytest.raises(AssertionError) as caught:
+        run(stem, name, "solution", old, new)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == str(caught.value) and told in said
+
+
+@pytest.mark.parametrize(("stem", "name"), ENTRIES)
+def test_an_open_exercise_is_not_solved_yet(stem, name, capsys):
+    run(stem, name, "exercise")
+    assert capsys.readouterr().out == f"{name}: not solved yet\n"
