@@ -25,7 +25,7 @@
 # %% tags=["parameters"]
 PROFILE = "cpu"
 BASE = "tiny-talk"
-SEED = 0
+SEED = 1
 
 # %%
 from selfplay_kit import notebook
@@ -76,8 +76,8 @@ plt.show()
 #
 # ## Where talk dies
 #
-# **Predict.** Two bases train by the paper's filter: views above the mean of *all*
-# games are kept. *Weak* can state its values, but what it hears makes no
+# **Predict.** Two bases train by the paper's filter: views above the mean of
+# *all* games are kept. *Weak* can state its values, but what it hears makes no
 # difference to it; *talk* was drilled to use what it hears. How many games in a
 # hundred will hold a statement of values at the end, in each? **Run**: these
 # were recorded before.
@@ -106,7 +106,7 @@ fig, ax = plt.subplots(figsize=(7, 4))
 for k, arm in enumerate(("weak, above_mean", "above_mean")):
     recorded(ax, arm, "stated", 100, k)
 ax.set(xlabel="round of self-play (0 is the base)", ylim=(0, 102))
-ax.set(ylabel="games with a statement, %", title="Talk, two bases, one filter")
+ax.set(ylabel="games with a statement, %", title="Two bases, one filter")
 ax.legend()
 plt.show()
 
@@ -241,11 +241,9 @@ spent = time.perf_counter() - started
 notebook.record("talk_seconds", spent)
 print(f"two runs of {same['rounds']} rounds of {K} games: {spent:.0f} s")
 
-# %% [markdown]
-# Exact, whatever was sampled: each scenario came four times in the second run,
-# and what was kept lies above the mean of its own four.
-
 # %%
+# Exact: each scenario comes four times (or eight, if drawn twice), and what
+# is kept lies above the mean of its own games.
 from collections import Counter
 
 games = live["above_scenario_mean"][0].games()
@@ -290,9 +288,8 @@ plt.show()
 # which somebody states its values. **Explain** what you see before you read on:
 # who still talks, and does it show in the points?
 #
-# One number for each seed says more than a curve: the trained models on the
-# **test** split, each scenario once, at the temperature that was best for that
-# arm on the development split.
+# And the trained models on the **test** split, each scenario once, at the
+# temperature that was best for that arm on the development split.
 
 
 # %%
@@ -330,7 +327,31 @@ head = ("arm", "seeds", "temperature", *HEAD)
 notebook.table(head, rows, "Test split; mean, 95 % interval between seeds")
 
 # %% [markdown]
-# *Drop when replaced* is the proof that matters; the next section shows it.
+# Each seed by itself says more than their mean:
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 4))
+for k, name in enumerate(ARMS):
+    seeds = at_best(name)["seeds"]
+    x = [100 * f["stated"]["value"] for f in seeds]
+    y = [f["mean_joint"]["value"] for f in seeds]
+    told_half = sum(share >= 50 for share in x)
+    label = f"{name}: talk lives in {told_half} of {len(x)}"
+    colour, mark = plots.CYCLE[k], plots.MARKERS[k]
+    ax.plot(x, y, mark, color=colour, ms=9, alpha=0.8, label=label)
+ax.axhline(worth["blind"], color=plots.GREY, ls=":", label="blind")
+ax.axhline(worth["optimum"], color=plots.GREY, ls="-.", label="optimum")
+ax.set(xlabel="games with a statement, %", ylabel="joint points, X + Y")
+ax.set(title="Each seed: talk and points, test split", xlim=(-3, 103))
+ax.legend(loc="center left")
+plt.show()
+
+# %% [markdown]
+# A marker is one trained seed; talk *lives* where half of its games or more have
+# a statement. **Explain.** Where talk lives, the pair lies above
+# the blind line; where it died, no higher than that line. A filter over all
+# games may go either way, as chance has it. The seed of your live runs, 1, was
+# *chosen by us* to show the two filters part; in seed 0 they do not. Try it.
 #
 # ## Take the words away
 #
@@ -452,7 +473,8 @@ def check_true(answer):
 
     liars, lone = played(Liar()), played((Teller(), Blind()))
     tales = {"tellers": played(Teller()), "liars": liars}
-    tales |= {"the silent": played(Blind()), "liars and lone tellers": liars + lone}
+    tales |= {"the silent": played(Blind())}
+    tales |= {"liars and lone tellers": liars + lone}
     for name, games in tales.items():
         right = statement_metrics(games)["true"]["value"] or 0
         got = answer(games)
