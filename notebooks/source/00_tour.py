@@ -39,7 +39,7 @@ here = notebook.setup(PROFILE)
 # **Run.** Each dot is one way to divide the pool: to the right is better for player
 # 0, upwards is better for player 1.
 
-# %%
+# %% alt="All deals by the points of both players, the Pareto-optimal ones joined"
 from selfplay_kit import plots, rules
 
 scenario = rules.Scenario(
@@ -79,7 +79,7 @@ from selfplay_kit.scripted import Fair, Greedy
 (game,) = play_games((Fair(), Greedy()), [scenario], rules.SEMI, seed=0)
 notebook.show_game(game)
 
-# %%
+# %% alt="The same deals, with a mark round the one that was struck"
 ax = plots.frontier(scenario, {"this deal": game.shares})
 
 # %% [markdown]
@@ -112,7 +112,7 @@ for name, kind in NEGOTIATORS.items():
     games = play_games(kind(), drawn, rules.SEMI, seed=0)
     found[name] = summarise(games)["mean_points"]
 
-# %%
+# %% alt="A mean with its interval for each player against itself"
 import matplotlib.pyplot as plt
 
 ordered = sorted(found, key=lambda n: found[n]["value"])
@@ -147,7 +147,7 @@ plt.show()
 # The paper that this kit reproduces asks: can a language model get better at this by
 # playing against *itself*? Its answer is a loop of four steps, run ten times over.
 
-# %%
+# %% alt="Four boxes in a ring: play, score, keep, imitate"
 ax = plots.loop()
 
 # %% [markdown]
@@ -211,7 +211,7 @@ learnt = {
     for name, o in rules.OBJECTIVES.items()
 }
 
-# %%
+# %% alt="Points over rounds: semi and coop climb, strict rises and sinks"
 ax = None
 for k, (name, runs) in enumerate(learnt.items()):
     rounds = list(zip(*(curve for curve, _ in runs), strict=True))
@@ -270,7 +270,7 @@ notebook.table(
 # The true loop has been run with a small language model, ten rounds of it, and
 # recorded. If the record is part of your copy, here is its curve.
 
-# %%
+# %% alt="Recorded points over ten rounds, a line for each reward"
 import json
 
 from selfplay_kit import data

@@ -41,7 +41,7 @@ here = notebook.setup(PROFILE)
 #
 # **Run (exact).**
 
-# %%
+# %% alt="Bars: what one book, hat and ball is worth to each player"
 import matplotlib.pyplot as plt
 
 from selfplay_kit import plots
@@ -139,7 +139,7 @@ solved = notebook.check("Exercise 1.1", score, test_score)
 # picture has one dot for each pair of points, so two deals with equal points share a
 # dot.
 
-# %%
+# %% alt="All deals by the points of both, the Pareto-optimal ones joined"
 ax = plots.frontier(scenario)
 ax.set_title(f"What the {len(scenario.allocations())} deals are worth")
 plt.show()
@@ -224,7 +224,7 @@ solved = notebook.check("Exercise 1.2", frontier, test_frontier)
 # **Predict.** Player 0 may choose between a deal of (9, 2) and one of (5, 8). Which
 # does it want at λ = 0? At λ = 1? From which λ on does it change its mind?
 
-# %%
+# %% alt="Reward of player 0 against lambda: a straight line for each deal"
 import numpy as np
 
 from selfplay_kit.rules import Objective
@@ -276,7 +276,7 @@ for s in scenarios:
         deals[s.points(0, mine), s.points(1, yours)] += 1
 print(f"{len(scenarios):,} legal scenarios, {int(deals.sum()):,} deals")
 
-# %%
+# %% alt="Share of deals that both like, from all at 1 down to none at -1"
 x, y = np.indices((11, 11))
 liked = []
 for lam in lams:
@@ -325,7 +325,7 @@ for lam in (-1, 0, 1):
 # **Predict.** How many ways to divide has a typical pool? How large is the best joint
 # score: nearer to 10 (a fixed cake) or to 20 (everybody gets all that they want)?
 
-# %%
+# %% alt="Histograms: deals, optimal deals and best joint score of scenarios"
 from selfplay_kit.rules import max_joint
 
 sizes = [len(s.allocations()) for s in scenarios]
@@ -434,7 +434,7 @@ means = {  # points a player, over all scenarios
 }
 PEOPLE, MODEL = 6.0, 5.8  # Lewis et al. 2017; Liao et al. 2024
 
-# %%
+# %% alt="Points a player under six rules, random lowest, best joint highest"
 ordered = sorted(means, key=means.get)
 fig, ax = plt.subplots(figsize=(7.6, 3.4))
 ax.hlines(range(6), 0, [means[n] for n in ordered], color="#CCCCCC")

@@ -195,7 +195,7 @@ notebook.table(("name", "what it does"), rows, "Seven negotiators")
 # **Predict.** Draw, by hand, what *greedy*, *fair* and *stubborn* insist on as they
 # speak for the first, second, third … time.
 
-# %%
+# %% alt="Points insisted on: greedy falls to 7, fair to 5, stubborn stays at 9"
 import matplotlib.pyplot as plt
 
 from selfplay_kit import plots
@@ -259,7 +259,7 @@ for m in t.moves:
     rows.append((f"player {m.seat}", m.text, finding))
 notebook.table(("who", "said", "finding"), rows, "The same, examined")
 
-# %%
+# %% alt="Worth of each offer in turn, to player 0 and to player 1"
 fig, ax = plt.subplots(figsize=(7, 3.4))
 for p, colour in ((0, plots.BLUE), (1, plots.ORANGE)):
     line = [worth[p] for _, worth in offers]
@@ -340,7 +340,7 @@ won = {
 print(f"{len(won) * len(FIELD):,} games played")
 
 
-# %%
+# %% alt="Matrix of points, each negotiator against each, with intervals"
 def interval(points):
     return ratio_interval(points, np.ones_like(points), seed=0)
 
@@ -378,7 +378,7 @@ plt.show()
 # only.
 
 
-# %%
+# %% alt="Mean points against the field with intervals, best at the top"
 def dots(found, **labels):
     """A dot and an interval for each name, the largest on top."""
     order = sorted(found, key=lambda n: found[n]["value"])
@@ -418,7 +418,7 @@ ax = dots(ranking, title="The ranking", xlabel=label, xlim=(0, 10))
 # **Predict.** Two *fair* players with noise. Do points fall in a straight line, or
 # all at once? Is it the deals that get worse, or do deals get rare?
 
-# %%
+# %% alt="Points and share of deals, both falling as noise grows"
 from selfplay_kit.metrics import summarise
 from selfplay_kit.scripted import Fair, View
 
@@ -456,7 +456,7 @@ plt.show()
 # **Run (statistical).** Each scenario is played twice, with the seats exchanged, so
 # that no seat has the better values. What is left is the effect of the first word.
 
-# %%
+# %% alt="Lead of the first to speak, with an interval for each negotiator"
 lead = {}
 for name, kind in NEGOTIATORS.items():
     extra = 0
@@ -509,7 +509,7 @@ def stand_in(prompt):
 ask = input if PLAY and PROFILE != "ci" else stand_in
 mine = notebook.play_by_typing(Fair(), secret, SEMI, ask=ask)
 
-# %%
+# %% alt="All deals of the played scenario, with a mark on yours"
 deal = {"your deal": mine.shares} if mine.agreed else {}
 ax = plots.frontier(secret, deal)
 you, partner = secret.values
