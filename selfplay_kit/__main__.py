@@ -20,7 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     _bases(commands.add_parser("bases", help="make the tiny bases again"))
     _reference(commands.add_parser("reference", help="make recorded results again"))
     _talk(commands.add_parser("talk", help="the experiment on talk that pays"))
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="CPU threads of torch (default 1, the quickest for the tiny model)",
+    )
     given = parser.parse_args(arguments)
+    import torch
+
+    torch.set_num_threads(given.threads)
     try:
         return given.go(given)
     except (RuntimeError, ValueError, OSError) as e:

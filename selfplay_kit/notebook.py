@@ -35,10 +35,15 @@ class Setup:
         return cpu if self.profile == "cpu" or gpu is None else gpu
 
 
-def setup(profile: str = "cpu", *, torch: bool = False) -> Setup:
+def setup(
+    profile: str = "cpu", *, torch: bool = False, threads: int | None = 1
+) -> Setup:
     """Set the notebook up: the profile, the figures' style, and with ``torch`` the
-    model's libraries (one thread in ``ci``, so that tests beside it don't starve).
-    Raises ``ValueError`` for an unknown profile.
+    model's libraries. Raises ``ValueError`` for an unknown profile.
+
+    ``threads`` is how many torch computes with on the CPU (``None``: its own
+    choice). One is right for the tiny model: its products are small, and threads
+    that wait for each other on a busy machine made it forty times slower.
     """
     if profile not in PROFILES:
         raise ValueError(
@@ -57,7 +62,7 @@ def setup(profile: str = "cpu", *, torch: bool = False) -> Setup:
         pass  # outside IPython there is no inline backend to set
     line = f"selfplay_kit, profile {profile!r}, Python {sys.version.split()[0]}"
     if torch:
-        line += f", {_torch_line(threads=1 if profile == 'ci' else None)}"
+        line += f", {_torch_line(threads)}"
     print(line)
     return Setup(profile)
 
@@ -231,7 +236,7 @@ def play_by_typing(
                 continue
             game = game.submit(Move(typed))
             if game.moves[-1].error:
-                tell(f"(invalid: {game.position(seat).lines[-1].text})")
+                tell(f"(invalid: {ERRORS[game.moves[-1].error]})")
         else:
             game = game.submit(table_.reply([game.position()])[0])
             last = game.position(seat).lines[-1:]
