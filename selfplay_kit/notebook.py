@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .game import Game, Transcript
-from .protocol import Move, share_text
+from .protocol import ERRORS, Move, share_text
 
 PROFILES = ("ci", "cpu", "gpu")
 
@@ -43,7 +43,7 @@ def setup(
 
     ``threads`` is how many torch computes with on the CPU (``None``: its own
     choice). One is right for the tiny model: its products are small, and threads
-    that wait for each other on a busy machine made it forty times slower.
+    that wait for each other make it many times slower on a busy machine.
     """
     if profile not in PROFILES:
         raise ValueError(
