@@ -40,6 +40,7 @@ PINS = ROOT / "constraints.txt"
 PROJECT = ROOT / "pyproject.toml"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FREE_GB = 4
+TUTORIAL = ["00", "01", "02", "03", "04", "05"]  # the first three need no torch
 EXTRAS = {
     "tutorial": ("lm", "notebooks"),
     "lab": ("lm", "notebooks"),
@@ -436,9 +437,9 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
         return ["-m", "jupyterlab", *(rest or ["notebooks"])]
     if options.command == "reference":
         return ["-m", "selfplay_kit", "reference", *rest]
-    only = options.only or (["00", "01", "02"] if options.no_torch else [])
+    only = options.only or (TUTORIAL[:3] if options.no_torch else TUTORIAL)
     build = ["notebooks/build.py", "run", "--profile", options.profile, "--out"]
-    return [*build, "build", *(["--only", *only] if only else [])]
+    return [*build, "build", "--only", *only]
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -460,7 +461,11 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
             command.add_argument("--wheelhouse", type=Path, metavar="DIR", help=text)
         return command
 
-    tutorial = add("tutorial", "run every notebook; look into build/index.html")
+    tutorial = add(
+        "tutorial",
+        "run notebooks 00 to 05, from the rules to rounds of self-play, or those "
+        "that --only names; look into build/index.html",
+    )
     tutorial.add_argument("--profile", choices=["ci", "cpu", "gpu"], default="cpu")
     tutorial.add_argument("--only", nargs="+", metavar="NN", help="just these: 01 05")
     add("test", "run the tests; more arguments go to pytest")
