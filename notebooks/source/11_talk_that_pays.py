@@ -61,7 +61,7 @@ from selfplay_kit import plots
 
 gaps = [max_joint(s) - blind_joint(s) for s in pool]
 fig, ax = plt.subplots(figsize=(7, 3.2))
-ax.hist(gaps, bins=[x / 2 - 0.25 for x in range(22)], color=plots.SKY)
+ax.hist(gaps, bins=[x / 2 - 0.25 for x in range(12)], color=plots.SKY)
 told = f"mean, {gain:.2f}"
 ax.axvline(gain, color=plots.ORANGE, ls="--", lw=2, label=told)
 ax.set(xlabel="what perfect talk adds (joint points)", ylabel="scenarios")
@@ -92,13 +92,12 @@ ARMS = ("above_mean", "above_scenario_mean")
 
 
 def recorded(ax, arm, metric, scale=1, k=0):
-    colour, seeds = plots.CYCLE[k], len(talk["arms"][arm]["games"])
-    rows = [r[metric] for r in talk["arms"][arm]["rounds"]]
-    if seeds > 1:
-        ends = [[scale * r[e] for r in rows] for e in ("low", "high")]
-        ax.fill_between(range(len(rows)), *ends, alpha=0.12, color=colour)
-    y, dashes = [scale * r["value"] for r in rows], plots.DASHES[k]
-    ax.plot(y, color=colour, ls=dashes, label=f"{arm} ({seeds} recorded)")
+    """One thin line for each recorded seed."""
+    rows = [r[metric]["values"] for r in talk["arms"][arm]["rounds"]]
+    look = {"color": plots.CYCLE[k], "ls": plots.DASHES[k], "lw": 0.9}
+    for n, y in enumerate(zip(*rows, strict=True)):
+        label = None if n else f"{arm} ({len(rows[0])} recorded)"
+        ax.plot([scale * v for v in y], label=label, **look)
 
 
 # %%
@@ -111,10 +110,10 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The share of games with a statement of values, over rounds: the mean of the
-# recorded seeds, with the 95 % interval between them. **Explain.** In *weak*,
-# words bring no points, cost a turn and can go wrong: they are not kept *for*
-# anything, and fade. Where they are of use, they need not.
+# The share of games with a statement of values, over rounds; each line is one
+# recorded seed. **Explain.** In *weak*, words bring no points, cost a turn and
+# can go wrong: they are not kept *for* anything, and fade. Where they are of
+# use, they need not.
 #
 # ## One line
 #
@@ -258,8 +257,8 @@ print(f"{len(kept)} of {2 * len(games)} views kept in the first round")
 # %% [markdown]
 # ## What became of talk
 #
-# Lines with markers are yours, just made; those without are *recorded*, the mean
-# of seeds that we ran before, with the 95 % interval between seeds as a band.
+# Lines with markers are yours, just made; the thin ones are *recorded*, one for
+# each seed that we ran before.
 
 # %%
 from selfplay_kit.talk import statement_metrics
@@ -294,9 +293,12 @@ plt.show()
 
 # %%
 def cell(found, percent=False):
-    """A number of talk.json with its interval, as a cell of a table."""
+    """A number with its interval (shares: the range of the seeds) as a cell."""
     if not found or found["value"] is None:
         return "–"
+    if percent and "values" in found:
+        low, high = min(found["values"]), max(found["values"])
+        return f"{found['value']:.0%} ({low:.0%} to {high:.0%})"
     ends = [found["value"], found["low"], found["high"]]
     form = "{:.0%}" if percent else "{:.2f}"
     a, b, c = (form.format(x) if x is not None else "" for x in ends)
@@ -324,7 +326,8 @@ rows = [
     for name, a in talk["arms"].items()
 ]
 head = ("arm", "seeds", "temperature", *HEAD)
-notebook.table(head, rows, "Test split; mean, 95 % interval between seeds")
+told_how = "95 % interval between seeds; of shares, the seeds' range"
+notebook.table(head, rows, f"Test split, mean; {told_how}")
 
 # %% [markdown]
 # Each seed by itself says more than their mean:
@@ -472,9 +475,8 @@ def check_true(answer):
         return play_games(who, scenarios("test")[:20], COOP, seed=1)
 
     liars, lone = played(Liar()), played((Teller(), Blind()))
-    tales = {"tellers": played(Teller()), "liars": liars}
-    tales |= {"the silent": played(Blind())}
-    tales |= {"liars and lone tellers": liars + lone}
+    tales = {"tellers": played(Teller()), "the silent": played(Blind())}
+    tales |= {"liars": liars, "liars and lone tellers": liars + lone}
     for name, games in tales.items():
         right = statement_metrics(games)["true"]["value"] or 0
         got = answer(games)
@@ -501,7 +503,7 @@ for name in ARMS:
     rows.append((name, *states, *drop, way))
 head = ("arm", "the opener states", "the other states")
 head += ("drop: opener's words", "drop: the other's", "way to optimum")
-notebook.table(head, rows, "Whose words matter; test split, by seed")
+notebook.table(head, rows, f"Whose words matter; test split; {told_how}")
 
 # %% [markdown]
 # ## Where it fails, and what was not shown
