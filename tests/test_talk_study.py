@@ -89,3 +89,37 @@ def test_an_unknown_arm_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="above_mean"):
         study(tmp_path, tmp_path / "x.json", arms=["louder"])
     assert not (tmp_path / "x.json").exists()
+
+
+# The lesson that the base tiny-talk was given
+
+
+def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
+    from selfplay_kit import tiny
+    from selfplay_kit.cloning import IGNORE
+    from selfplay_kit.phrasebook import hear
+
+    words = tiny.vocabulary()
+    counts = {i for i, w in enumerate(words) if w[0].isdigit() and " " in w}
+    games = tiny.script_games(20, "drill", tempers=("teller",), slip=0.0)
+    for t in games:
+        sample = tiny._first_demand(t, lm, counts)
+        learned = " ".join(words[x] for x in sample.labels if x != IGNORE)
+        said = hear(t.moves[2].text)
+        share = hear(learned).mine
+        assert share is not None and share in (said.mine, said.yours)
+        heard = [hear(m.text).values for m in t.moves[:2]]
+        assert heard == [t.scenario.values[t.first], t.scenario.values[1 - t.first]]
+
+
+def test_a_drill_trains_and_is_a_function_of_its_seed(tiny_base):
+    from selfplay_kit import tiny
+    from selfplay_kit.models import load_model, weights_hash
+
+    found = set()
+    for seed in (1, 1, 2):
+        lm = load_model(tiny_base)
+        training = tiny.drill(lm, seed, steps=2, batch=8)
+        assert len(training.losses) == 2
+        found.add(weights_hash(lm.model))
+    assert len(found) == 2 and load_model(tiny_base).report.weights_hash not in found
