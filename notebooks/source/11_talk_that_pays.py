@@ -524,6 +524,10 @@ head = ("base, untrained", "temperature", *HEAD)
 notebook.table(head, rows, "Test split, 95 % over scenarios")
 
 # %% [markdown]
+# - Few seeds, and not as many for each arm. That the filter over all games loses
+#   talk *more often* rests on the markers above, and on nothing else.
+# - Another rule, `Config(rule="policy_gradient")`, was tried once and is not in
+#   the file: it climbed faster, then meanings drifted and the points collapsed.
 # - A tiny model, one game, full cooperation (λ = 1). With interests in conflict
 #   a lie can pay, and talk should lose its meaning as the conflict grows
 #   (Crawford and Sobel 1982). Not measured here.
