@@ -59,7 +59,7 @@ print(lm.report)
 #
 # **Run** (exact). Here are the model's own seams.
 
-# %%
+# %% alt="A sentence as a row of boxes, one a token; the fused count-and-item tokens stand out"
 import re
 
 import matplotlib.pyplot as plt
@@ -184,7 +184,7 @@ def next_logits(position, begun):
         return lm.model(torch.tensor([ids])).logits[0, -1]
 
 
-# %%
+# %% alt="Bars of the twelve likeliest next tokens, logits left and chances right"
 logits = next_logits(game.position(), "[message]")
 top = logits.topk(12)
 names = lm.tokenizer.convert_ids_to_tokens(top.indices)
@@ -214,7 +214,7 @@ plt.show()
 #
 # **Predict.** What do the chances look like when T is near 0? When T is huge?
 
-# %%
+# %% alt="The chances of the next number of books at three temperatures, as bars"
 counting = next_logits(game.position(), "[message] i take")
 books = [f"{n} book{'s' * (n != 1)}" for n in range(5)]
 ids = lm.tokenizer.convert_tokens_to_ids(books)
@@ -436,7 +436,7 @@ done = notebook.check("be the parser", my_errors, check_errors)
 # how a move begins … **Run** (statistical): every invalid output of the games
 # above, by kind.
 
-# %%
+# %% alt="Bars counting the invalid outputs of each of the seven kinds"
 from collections import Counter
 
 made = Counter(m.error for t in games for m in t.moves if m.error)
@@ -547,7 +547,7 @@ def reading(turns):
 rows_read = [dialogue(lm, t.replay().position(seat)) for seat in (0, 1)]
 kept, afresh = reading(rows_read[t.first])
 
-# %%
+# %% alt="Tokens read over the tokens drawn, with the cache and without it"
 times = f"without it: {afresh[-1]} tokens read"
 ax = plots.curve(None, afresh, label=times, k=1)
 plots.curve(ax, kept, label=f"with the cache: {kept[-1]} tokens read", k=0)
@@ -612,7 +612,7 @@ if here.profile != "ci":  # bands, wide enough for any machine
     rate = {b: found[b, 1.0]["agreement"]["value"] for b in BASES}
     assert rate["clean"] > rate["middling"] > rate["weak"], rate
 
-# %%
+# %% alt="Agreement and points of the three bases at two temperatures, with intervals"
 fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7.4, 3.4))
 for ax, metric in zip(axes, ("agreement", "mean_points"), strict=True):
     for k, t in enumerate((1.0, 0.3)):

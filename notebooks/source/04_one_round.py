@@ -75,7 +75,7 @@ print(f"{K} games played, {sum(t.agreed for t in games)} with a deal")
 # Each game is seen from two seats. So K games make **2K views**, each with the
 # reward of its own seat; the paper's mean is taken over all of them.
 
-# %%
+# %% alt="A histogram of the rewards of all views, with their mean as a dashed line"
 import matplotlib.pyplot as plt
 
 from selfplay_kit import plots
@@ -263,7 +263,7 @@ notebook.show_game(lost)
 # learn to *say* only its own moves. So each token carries a label: itself where
 # it is to be learned, −100 (`IGNORE`) where it carries no loss.
 
-# %%
+# %% alt="One view as a strip of tokens, coloured by whether they carry loss"
 from selfplay_kit.cloning import IGNORE, make_sample
 
 
@@ -288,7 +288,7 @@ plt.show()
 # first as it was played, then as it is learned.
 
 
-# %%
+# %% alt="A view with a failed try as a strip of tokens, as it was played"
 def tries(view):
     """How many outputs of this seat were invalid."""
     mine = [m for m in view.transcript.moves if m.seat == view.seat]
@@ -301,7 +301,7 @@ whole = make_sample(slip, lm, tries=True)
 strip(whole, "A view with a failed try, as it was played")
 plt.show()
 
-# %%
+# %% alt="The same view as a strip of tokens, as it is learned, without the failed try"
 strip(make_sample(slip, lm), "The same view, as it is learned")
 plt.show()
 
@@ -400,7 +400,7 @@ def trained(name):
     return model, did, f"{start:.2f} → {mean_loss(model, rows):.2f}"
 
 
-# %%
+# %% alt="The loss over training steps, filtered and control"
 after, learned, fell = trained("above_mean")
 control, drifted, drift = trained("no_filter")
 assert learned.samples == len(kept)  # exact: nothing kept is lost
@@ -443,7 +443,7 @@ for name, model in models.items():
     played[name] = play_games(player, twice, SEMI, seed=SEED, firsts=firsts)
 print(f"{len(played)} models, {len(twice)} games each, two a scenario")
 
-# %%
+# %% alt="Points a player of base, filtered and control, with intervals"
 found = {name: summarise(games_) for name, games_ in played.items()}
 fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7.4, 2.6))
 rates = {name: f["agreement"] for name, f in found.items()}
@@ -471,7 +471,7 @@ def gain(a, b):
     return ratio_interval(twos, [2] * len(twos), seed=SEED)
 
 
-# %%
+# %% alt="Paired differences of points between the three models, with intervals"
 PAIRS = (("filtered", "base"), ("control", "base"), ("filtered", "control"))
 gains = {pair: gain(*pair) for pair in PAIRS}
 rows = {}
@@ -546,7 +546,7 @@ for name, all_ in played.items():
     top, bottom = [sum(x) for x in twos], [len(x) for x in twos]
     faith[name] = ratio_interval(top, bottom, seed=SEED)
 
-# %%
+# %% alt="Left the shares of kinds of move, right how often proposals are the split last named"
 fig, (ax, right) = plt.subplots(1, 2, figsize=(8.6, 3))
 fig.set_layout_engine("constrained")
 for k, name in enumerate(kinds):

@@ -54,7 +54,7 @@ for name, points in worth.items():
 gain = worth["optimum"] - worth["blind"]
 print(f"perfect talk is worth {gain:.2f} points in {len(pool)} scenarios")
 
-# %%
+# %% alt="A histogram of what talk could add in points over the scenarios"
 import matplotlib.pyplot as plt
 
 from selfplay_kit import plots
@@ -100,7 +100,7 @@ def recorded(ax, arm, metric, scale=1, k=0):
         ax.plot([scale * v for v in y], label=label, **look)
 
 
-# %%
+# %% alt="The share of games with a statement of values over rounds, a line a recorded seed"
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, arm in enumerate(("weak, above_mean", "above_mean")):
     recorded(ax, arm, "stated", 100, k)
@@ -260,7 +260,7 @@ print(f"{len(kept)} of {2 * len(games)} views kept in the first round")
 # Lines with markers are yours, just made; the thin ones are *recorded*, one for
 # each seed that we ran before.
 
-# %%
+# %% alt="Left the joint points over rounds, right the share of games with a statement, for both filters"
 from selfplay_kit.talk import statement_metrics
 
 told = {n: [statement_metrics(r.games()) for r in live[n]] for n in ARMS}
@@ -332,7 +332,7 @@ notebook.table(head, rows, f"Test split, mean; {told_how}")
 # %% [markdown]
 # Each seed by itself says more than their mean:
 
-# %%
+# %% alt="Joint points of each trained seed, with a marker for whether its talk lives, and the blind line"
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(ARMS):
     seeds = at_best(name)["seeds"]
@@ -378,7 +378,7 @@ for how, what in ABLATIONS.items():
 # **Predict**: for which of your two runs will the points fall? **Run**, on
 # scenarios that no round has trained on.
 
-# %%
+# %% alt="The points lost when stated values are replaced, one row a model, with intervals"
 from selfplay_kit.talk import ablation
 
 some = random.Random(SEED).sample(scenarios("development"), K // 2)
