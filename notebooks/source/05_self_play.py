@@ -17,7 +17,8 @@
 #
 # **You need** notebook 04 (one round taken apart). Notebook 03 helps.
 # **Time**: about 15 minutes to read (an estimate); the run itself prints its
-# own estimate first. **Memory**: under 2 GB.
+# own estimate first. **Memory**: the README's table has what was measured; long
+# games fill the caches.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
