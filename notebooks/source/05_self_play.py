@@ -91,6 +91,7 @@ from selfplay_kit.rules import SEMI, scenarios
 base = load_model(BASE)
 print(base.report)
 probe = random.Random(SEED).choices(scenarios("development"), k=K // 4)
+play_games(LMPlayer(base), probe[:8], SEMI, seed=SEED)  # a warm-up
 started = time.perf_counter()
 play_games(LMPlayer(base), probe, SEMI, seed=SEED)
 round_seconds = (time.perf_counter() - started) * 4 * 2.5
