@@ -190,9 +190,10 @@ def load_model(
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtypes[given], local_files_only=True
             )
-        tokenizer_at = folder if (folder / "tokenizer.json").exists() else None
+        tiny = getattr(model.config, "selfplay_kit_tiny", False)
+        own = (folder / "tokenizer.json").exists() or not tiny
         tokenizer = AutoTokenizer.from_pretrained(
-            tokenizer_at or data.path("tiny/tokenizer"), local_files_only=True
+            folder if own else data.path("tiny/tokenizer"), local_files_only=True
         )
     except Exception as e:
         raise ValueError(
@@ -201,7 +202,6 @@ def load_model(
             "`git checkout -- data`), or delete the round it stands in and rerun."
         ) from e
     model.to(device).eval()
-    tiny = getattr(model.config, "selfplay_kit_tiny", False)
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,

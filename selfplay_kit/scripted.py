@@ -135,7 +135,7 @@ class Negotiator:
     def _talk(self, view: View, rng: random.Random, clumsy: bool) -> str:
         if view.spoken == 0 and rng.random() < self.tells:
             values = self.stated(view)
-            return say.say_values(rng.choice(_PERMUTED(values)) if clumsy else values)
+            return say.say_values(rng.choice(_permuted(values)) if clumsy else values)
         if view.spoken == 0 and rng.random() < 0.1:
             return rng.choice(say.GREETINGS + say.QUESTIONS)
         demand = self._share(self.demand(view, rng), view, rng, clumsy)
@@ -152,7 +152,7 @@ class Negotiator:
         return rng.choice(view.shares()) if clumsy else share
 
 
-def _PERMUTED(values: Share) -> list[Share]:
+def _permuted(values: Share) -> list[Share]:
     a, b, c = values
     return [(a, c, b), (b, a, c), (b, c, a), (c, a, b), (c, b, a)]
 
