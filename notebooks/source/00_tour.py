@@ -16,8 +16,8 @@
 # **Before you start.** Necessary: nothing but being able to run a cell (Shift+Enter).
 # Helpful: a little Python. No language model and no GPU is used here.
 #
-# **Time.** Reading: about 5 minutes (an estimate). Running: about 10 seconds of
-# processor time on a Linux server, 0.12 GB of memory (measured).
+# **Time.** Reading: about 5 minutes (an estimate). Running: seconds;
+# the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"

@@ -16,8 +16,8 @@
 # **Before you start.** Necessary: Python lists, loops and functions. Helpful:
 # [00 A five-minute tour](00_tour.ipynb). No language model is used here.
 #
-# **Time.** Reading: about 25 minutes with the exercises (an estimate). Running: about
-# 3 seconds of processor time on a Linux server, 0.11 GB of memory (measured).
+# **Time.** Reading: about 25 minutes with the exercises (an estimate). Running:
+# seconds; the README's table has what was measured.
 #
 # Everything in this notebook is **(exact)**: whole numbers and plain means over all
 # scenarios. No dice are rolled, so you should see the very same digits.

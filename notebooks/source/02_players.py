@@ -17,8 +17,8 @@
 # **Before you start.** Necessary: [01 The game](01_the_game.ipynb), Python classes.
 # Helpful: having met a confidence interval. No language model is used here.
 #
-# **Time.** Reading: about 35 minutes with the exercises (an estimate). Running: about
-# 7 seconds of processor time on a Linux server, 0.12 GB of memory (measured).
+# **Time.** Reading: about 35 minutes with the exercises (an estimate). Running:
+# seconds; the README's table has what was measured.
 #
 # Marked **(exact)** is what comes out the same everywhere, **(statistical)** what is
 # a sample: fixed seeds repeat it, but other seeds would move it within its interval.

@@ -20,7 +20,7 @@
 #
 # Necessary: [the game](01_the_game.ipynb). Helpful: [players](02_players.ipynb),
 # and having met the words *logit* and *softmax*. About 30 minutes to read (an
-# estimate); running it took under a minute of processor time, on one thread.
+# estimate); for running it, the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"

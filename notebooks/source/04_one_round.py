@@ -19,8 +19,8 @@
 # - **doubt** it, with a control that does all the same without the filter.
 #
 # Necessary: [a model at the table](03_a_model_at_the_table.ipynb). Helpful:
-# knowing what a training step is. About 30 minutes to read (an estimate); running
-# it took under a minute of processor time, on one thread.
+# knowing what a training step is. About 30 minutes to read (an estimate); for
+# running it, the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"

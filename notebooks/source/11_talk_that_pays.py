@@ -20,7 +20,7 @@
 #
 # Necessary: [one round, taken apart](04_one_round.ipynb). Helpful:
 # [self-play](05_self_play.ipynb). About 30 minutes to read (an estimate); the
-# live runs print how long they will take before they start. Under 2 GB of memory.
+# live runs print how long they will take before they start.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
