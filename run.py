@@ -436,7 +436,7 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
     if options.command == "lab":
         return ["-m", "jupyterlab", *(rest or ["notebooks"])]
     if options.command == "reference":
-        return ["-m", "selfplay_kit", "reference", *rest]
+        return ["-m", "experiments", "spine", *rest]
     only = options.only or (TUTORIAL[:3] if options.no_torch else TUTORIAL)
     build = ["notebooks/build.py", "run", "--profile", options.profile, "--out"]
     return [*build, "build", "--only", *only]

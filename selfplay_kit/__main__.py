@@ -1,8 +1,7 @@
 """``python -m selfplay_kit COMMAND``: long work without a notebook.
 
-``rounds`` runs self-play into a folder, ``bases`` makes the tiny bases again,
-``reference`` makes the recorded results again, ``talk`` those of the experiment on
-talk that pays. ``--help`` after each says more.
+``rounds`` runs self-play into a folder. ``--help`` after it says more. (What made
+the recorded results stands in a checkout: ``python -m experiments``.)
 """
 
 from __future__ import annotations
@@ -17,9 +16,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m selfplay_kit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _rounds(commands.add_parser("rounds", help="self-play rounds into a folder"))
-    _bases(commands.add_parser("bases", help="make the tiny bases again"))
-    _reference(commands.add_parser("reference", help="make recorded results again"))
-    _talk(commands.add_parser("talk", help="the experiment on talk that pays"))
     parser.add_argument(
         "--threads",
         type=int,
@@ -87,63 +83,6 @@ def _go_rounds(given: argparse.Namespace) -> int:
         )
 
     run(config, given.out, on_round=show)
-    return 0
-
-
-def _bases(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--out", type=Path, required=True, help="folder for the bases")
-    p.add_argument(
-        "--score-only", action="store_true", help="score the bases that are there"
-    )
-    p.set_defaults(go=_go_bases)
-
-
-def _go_bases(given: argparse.Namespace) -> int:
-    from .reference import score_bases
-    from .tiny import make_bases
-
-    if not given.score_only:
-        make_bases(given.out, tell=lambda line: print(line, flush=True))
-    score_bases(given.out)
-    return 0
-
-
-def _reference(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--seeds", type=int, default=5)
-    p.add_argument("--runs", type=Path, default=Path("runs/spine"))
-    p.add_argument("--out", type=Path, default=Path("data/reference/spine.json"))
-    p.set_defaults(go=_go_reference)
-
-
-def _go_reference(given: argparse.Namespace) -> int:
-    from .reference import spine
-    from .report import picture, stamp_all
-
-    made = spine(given.runs, given.out, seeds=given.seeds)
-    picture(made, given.out.with_suffix(".svg"))
-    if Path("README.md").exists():
-        stamp_all(Path("README.md"), given.out.parent)
-    return 0
-
-
-def _talk(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--seeds", type=int, default=5, help="at most, of each arm")
-    p.add_argument("--arms", nargs="+", metavar="ARM", help="these alone")
-    p.add_argument("--runs", type=Path, default=Path("runs/talk"))
-    p.add_argument("--out", type=Path, default=Path("data/reference/talk.json"))
-    p.set_defaults(go=_go_talk)
-
-
-def _go_talk(given: argparse.Namespace) -> int:
-    from .talk_study import ARMS, study
-
-    study(
-        given.runs,
-        given.out,
-        seeds=given.seeds,
-        arms=given.arms or tuple(ARMS),
-        tell=lambda line: print(line, flush=True),
-    )
     return 0
 
 

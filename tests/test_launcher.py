@@ -220,7 +220,7 @@ def test_children_are_offline_unless_asked(run, monkeypatch):
     [
         ("test -x tests/test_a.py -k b", "-m pytest -x tests/test_a.py -k b"),
         ("lab", "-m jupyterlab notebooks"),
-        ("reference --quick", "-m selfplay_kit reference --quick"),
+        ("reference --quick", "-m experiments spine --quick"),
         (
             "tutorial --profile ci --only 01 05",
             "notebooks/build.py run --profile ci --out build --only 01 05",

@@ -142,25 +142,48 @@ def recorded(ax, name, metric):
     rows = [r[metric] for r in spine["runs"][name]["rounds"]]
     low, high = [r["low"] for r in rows], [r["high"] for r in rows]
     ax.fill_between(range(len(rows)), low, high, color="#BBBBBB", lw=0)
-    ax.plot([r["value"] for r in rows], color=plots.GREY, ls=":",
-            label=f"recorded, {seeds} seeds")
+    ax.plot(
+        [r["value"] for r in rows],
+        color=plots.GREY,
+        ls=":",
+        label=f"recorded, {seeds} seeds",
+    )
 
 
 # %% alt="Points over rounds, live run and recorded seeds, semi-competitive and cooperative"
 import matplotlib.pyplot as plt
 
-WANTED = (("semi", "mean_points", "points a player"),
-          ("coop", "mean_joint", "joint points, X + Y"))
+WANTED = (
+    ("semi", "mean_points", "points a player"),
+    ("coop", "mean_joint", "joint points, X + Y"),
+)
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for k, (ax, (name, metric, label)) in enumerate(zip(axes, WANTED)):
     recorded(ax, name, metric)
     found = [r.metrics[metric] for r in live[name]]
-    plots.curve(ax, [f["value"] for f in found], k=k, label="live, one seed",
-                low=[f["low"] for f in found], high=[f["high"] for f in found])
-    ax.plot([0, 10], PAPER[name], "o", mfc="none", ms=9, color="black",
-            label="the paper's GPT-3.5")
-    ax.set(xlabel="round of self-play (0 is the base)", ylabel=label,
-           title=f"{name}: {label}", ylim=(0, None))
+    plots.curve(
+        ax,
+        [f["value"] for f in found],
+        k=k,
+        label="live, one seed",
+        low=[f["low"] for f in found],
+        high=[f["high"] for f in found],
+    )
+    ax.plot(
+        [0, 10],
+        PAPER[name],
+        "o",
+        mfc="none",
+        ms=9,
+        color="black",
+        label="the paper's GPT-3.5",
+    )
+    ax.set(
+        xlabel="round of self-play (0 is the base)",
+        ylabel=label,
+        title=f"{name}: {label}",
+        ylim=(0, None),
+    )
     ax.legend(loc="lower right")
 plt.show()
 
@@ -172,6 +195,7 @@ plt.show()
 #
 # What climbs? Points are (how often there is a deal) × (points in a deal). The
 # table takes them apart, for the recorded seeds.
+
 
 # %%
 def cell(row, metric, percent=False):
@@ -185,12 +209,25 @@ def cell(row, metric, percent=False):
 
 
 rows = [
-    (name, row["round"], cell(row, "mean_points"), cell(row, "agreement", True),
-     cell(row, "pareto_agreed", True), cell(row, "joint_optimal", True))
-    for name in LAMBDA for row in spine["runs"][name]["rounds"][:: 10]
+    (
+        name,
+        row["round"],
+        cell(row, "mean_points"),
+        cell(row, "agreement", True),
+        cell(row, "pareto_agreed", True),
+        cell(row, "joint_optimal", True),
+    )
+    for name in LAMBDA
+    for row in spine["runs"][name]["rounds"][::10]
 ]
-head = ("objective", "round", "points a player", "games with a deal",
-        "Pareto-optimal, of deals", "best joint, of games")
+head = (
+    "objective",
+    "round",
+    "points a player",
+    "games with a deal",
+    "Pareto-optimal, of deals",
+    "best joint, of games",
+)
 notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds")
 
 # %% [markdown]
@@ -204,19 +241,35 @@ notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds
 
 # %% alt="Points over rounds with the filter, without it, and the untrained base at its best temperature"
 controls = spine["config"]["control_seeds"]
-ARMS = (("runs", f"the filter, {seeds} seeds"),
-        ("no_filter", f"no filter, {controls} seeds"))
+ARMS = (
+    ("runs", f"the filter, {seeds} seeds"),
+    ("no_filter", f"no filter, {controls} seeds"),
+)
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for ax, (name, metric, label) in zip(axes, WANTED):
     for k, (arm, told) in enumerate(ARMS):
         f = [r[metric] for r in spine[arm][name]["rounds"]]
-        plots.curve(ax, [x["value"] for x in f], k=k, label=told,
-                    low=[x["low"] for x in f], high=[x["high"] for x in f])
+        plots.curve(
+            ax,
+            [x["value"] for x in f],
+            k=k,
+            label=told,
+            low=[x["low"] for x in f],
+            high=[x["high"] for x in f],
+        )
     best = spine["test"][name]["base_best"]
-    ax.axhline(best[metric]["value"], color=plots.GREEN, ls="-.",
-               label=f"untrained base, temperature {best['temperature']}")
-    ax.set(xlabel="round of self-play (0 is the base)", ylabel=label,
-           title=f"{name}: {label}", ylim=(0, None))
+    ax.axhline(
+        best[metric]["value"],
+        color=plots.GREEN,
+        ls="-.",
+        label=f"untrained base, temperature {best['temperature']}",
+    )
+    ax.set(
+        xlabel="round of self-play (0 is the base)",
+        ylabel=label,
+        title=f"{name}: {label}",
+        ylim=(0, None),
+    )
     ax.legend(loc="best")
 plt.show()
 
@@ -229,14 +282,24 @@ plt.show()
 # The same on scenarios that no round has ever trained on, scored once:
 
 # %%
-NAMES = {"base": "base, temperature 1", "base_best": "base, best temperature",
-         "no_filter": "last round, no filter", "last": "last round",
-         "last_at_0.3": "last round, temperature 0.3"}
+NAMES = {
+    "base": "base, temperature 1",
+    "base_best": "base, best temperature",
+    "no_filter": "last round, no filter",
+    "last": "last round",
+    "last_at_0.3": "last round, temperature 0.3",
+}
 rows = [
-    (name, told, cell(spine["test"][name][key], "mean_points"),
-     cell(spine["test"][name][key], "mean_joint"),
-     cell(spine["test"][name][key], "agreement", True))
-    for name in LAMBDA for key, told in NAMES.items() if key in spine["test"][name]
+    (
+        name,
+        told,
+        cell(spine["test"][name][key], "mean_points"),
+        cell(spine["test"][name][key], "mean_joint"),
+        cell(spine["test"][name][key], "agreement", True),
+    )
+    for name in LAMBDA
+    for key, told in NAMES.items()
+    if key in spine["test"][name]
 ]
 head = ("objective", "player", "points a player", "joint", "games with a deal")
 notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
@@ -255,8 +318,12 @@ for ax, (name, metric, label) in zip(axes, WANTED):
     for k, (b, found) in enumerate(ours.items()):
         rows = [r[metric] for r in found["rounds"]]
         plots.curve(ax, [r["value"] for r in rows], k=k, label=b)
-    ax.set(xlabel="round of self-play (0 is the base)", ylabel=label,
-           title=f"{name}: {label}", ylim=(0, None))
+    ax.set(
+        xlabel="round of self-play (0 is the base)",
+        ylabel=label,
+        title=f"{name}: {label}",
+        ylim=(0, None),
+    )
     ax.legend(loc="lower right")
 plt.show()
 
@@ -275,10 +342,20 @@ plt.show()
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(LAMBDA):
     f = [r["agreement"] for r in spine["runs"][name]["rounds"]]
-    plots.curve(ax, [100 * x["value"] for x in f], k=k, label=name,
-                low=[100 * x["low"] for x in f], high=[100 * x["high"] for x in f])
-ax.set(xlabel="round of self-play (0 is the base)", ylabel="games with a deal, %",
-       title=f"Deals over rounds, {seeds} seeds", ylim=(0, 100))
+    plots.curve(
+        ax,
+        [100 * x["value"] for x in f],
+        k=k,
+        label=name,
+        low=[100 * x["low"] for x in f],
+        high=[100 * x["high"] for x in f],
+    )
+ax.set(
+    xlabel="round of self-play (0 is the base)",
+    ylabel="games with a deal, %",
+    title=f"Deals over rounds, {seeds} seeds",
+    ylim=(0, 100),
+)
 ax.legend(loc="upper left")
 plt.show()
 
@@ -294,8 +371,10 @@ from selfplay_kit.cloning import above_mean, views
 games = live["strict"][0].games()
 kept = above_mean(views(games), random.Random(SEED))
 won = sum(v.reward > 0 for v in kept)
-print(f"{len(kept)} of {2 * len(games)} sides kept: {won} winners, "
-      f"{len(kept) - won} sides of even deals, 0 losers")
+print(
+    f"{len(kept)} of {2 * len(games)} sides kept: {won} winners, "
+    f"{len(kept) - won} sides of even deals, 0 losers"
+)
 assert all(v.transcript.agreed for v in kept)
 
 # %% [markdown]
@@ -307,6 +386,7 @@ assert all(v.transcript.agreed for v in kept)
 #
 # Does it at least learn to win by more? With itself on both sides, it can't win
 # on average; what can grow is the margin of whoever wins.
+
 
 # %%
 def margin(round_):
@@ -329,6 +409,7 @@ notebook.table(head, rows, "Mean gap in points between the sides of a deal, live
 #
 # A deal of the first and a deal of the last round, of your own cooperative run
 # (a game without one, where there was none).
+
 
 # %%
 def a_deal(rounds, at):
@@ -353,9 +434,9 @@ notebook.show_game(a_deal(live["coop"], -1))
 # `row["mean_points"]["value"]` is the number; `enumerate` counts rounds.
 # </details>
 
+
 # %% tags=["exercise"]
-def rounds_to(level, rows):
-    ...  # your code
+def rounds_to(level, rows): ...  # your code
 
 
 # %% tags=["solution"]
@@ -393,9 +474,9 @@ notebook.check("exercise 1", rounds_to, test_rounds_to)
 # Points per deal are `mean_points / agreement`.
 # </details>
 
+
 # %% tags=["exercise"]
-def gain(before, after):
-    ...  # your code
+def gain(before, after): ...  # your code
 
 
 # %% tags=["solution"]
@@ -417,8 +498,10 @@ def test_gain(f):
     if abs(sum(got) - 3.8) > 1e-9:
         return f"the parts must add up to the whole gain, 3.8; yours: {got}"
     if abs(got[0] - 3.0) > 1e-9:
-        return ("0.2 of games at 5 points a deal became 0.8: that alone gives "
-                f"3.0 points; yours gives {got[0]}")
+        return (
+            "0.2 of games at 5 points a deal became 0.8: that alone gives "
+            f"3.0 points; yours gives {got[0]}"
+        )
 
 
 notebook.check("exercise 2", gain, test_gain)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_kit import report
+from experiments import report
 
 HERE = Path(__file__).resolve().parent.parent
 BLOCKS = {"spine": report.readme_block, "tutorial": report.minutes_block}

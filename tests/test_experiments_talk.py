@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import talk_study
+from experiments import talk as talk_study
+from experiments.talk import ARMS, Arm, study
 from selfplay_kit.rules import scenarios
-from selfplay_kit.talk_study import ARMS, Arm, study
 
 
 def test_arms_of_one_base_spend_as_many_games():

@@ -57,7 +57,7 @@ def picture(spine: dict[str, Any], out: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from . import plots
+    from selfplay_kit import plots
 
     with matplotlib.rc_context(plots.STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

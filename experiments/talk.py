@@ -10,6 +10,7 @@ goes on from the run folders, where the scores of a run stand too.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import time
@@ -19,20 +20,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from .lm_player import LMPlayer
-from .metrics import METRICS, seed_interval, summarise
-from .models import LanguageModel, load_model
-from .play import play_games
-from .reference import over_seeds, provenance, rounded
-from .rounds import Config, Round, evaluate, run
-from .rules import COOP, scenarios
-from .talk import (
+from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.metrics import METRICS, seed_interval, summarise
+from selfplay_kit.models import LanguageModel, load_model
+from selfplay_kit.play import play_games
+from selfplay_kit.rounds import Config, Round, evaluate, run
+from selfplay_kit.rules import COOP, scenarios
+from selfplay_kit.talk import (
     ablation,
     blind_joint,
     by_scenario,
     reference_joint,
     statement_metrics,
 )
+
+from .record import over_seeds, provenance, save
 
 TEMPERATURES = (1.0, 0.5, 0.3)
 DEVELOPMENT_GAMES = 200
@@ -119,7 +121,7 @@ def study(
         if arm.base not in result["bases"]:
             result["bases"][arm.base] = _score_base(arm.base, runs, tell)
         result["arms"][name] = _score_arm(name, arm, runs, min(seeds, arm.seeds), tell)
-        _save(result, out)
+        save(result | {"written": time.strftime("%Y-%m-%d")}, out)
     return result
 
 
@@ -275,8 +277,20 @@ def _cross_play(models: Sequence[LanguageModel], temperature: float) -> dict[str
     return {"mean_joint": seed_interval(joint) | {"values": joint}}
 
 
-def _save(result: dict[str, Any], out: Path) -> None:
-    result["written"] = time.strftime("%Y-%m-%d")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
-    out.write_text(text + "\n", encoding="utf-8", newline="\n")
+def arguments(p: argparse.ArgumentParser) -> None:
+    """What ``python -m experiments talk`` takes."""
+    p.add_argument("--seeds", type=int, default=5, help="at most, of each arm")
+    p.add_argument("--arms", nargs="+", metavar="ARM", help="these alone")
+    p.add_argument("--runs", type=Path, default=Path("runs/talk"))
+    p.add_argument("--out", type=Path, default=Path("data/reference/talk.json"))
+
+
+def go(given: argparse.Namespace) -> None:
+    """Run the arms and write the file."""
+    study(
+        given.runs,
+        given.out,
+        seeds=given.seeds,
+        arms=given.arms or tuple(ARMS),
+        tell=lambda line: print(line, flush=True),
+    )

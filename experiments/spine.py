@@ -1,4 +1,4 @@
-"""The recorded results, made by one command from run folders.
+"""Rounds of self-play under three objectives, with their controls.
 
 ``data/reference/spine.json`` holds what the README and notebook 05 quote: rounds
 of self-play under three objectives over several seeds, with their controls,
@@ -8,69 +8,21 @@ chosen on the development split. A rerun continues from the run folders.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
+import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .metrics import METRICS, seed_interval
-from .models import load_model
-from .rounds import Config, Round, evaluate, run
-from .rules import OBJECTIVES
-from .tiny import RECIPES
+from selfplay_kit.models import load_model
+from selfplay_kit.rounds import Config, Round, evaluate, run
+from selfplay_kit.rules import OBJECTIVES
+
+from .record import over_seeds, provenance, save
+from .report import picture, stamp_all
 
 TEMPERATURES = (1.0, 0.7, 0.5, 0.3, 0.1)
 TEST_GAMES = 500
-
-
-def provenance() -> dict[str, Any]:
-    """Commit, versions, processor and threads: where a number comes from."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
-    versions: dict[str, str | None] = {}
-    for name in ("selfplay-kit", "torch", "transformers", "numpy", "scipy"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return {
-        "commit": commit,
-        "python": platform.python_version(),
-        "versions": versions,
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def over_seeds(found: Sequence[dict[str, Any]], names=METRICS) -> dict[str, Any]:
-    """For each metric the mean over seeds, its 95 % t interval, and every value."""
-    merged = {}
-    for name in names:
-        values = [f[name]["value"] for f in found if f[name]["value"] is not None]
-        if values:
-            merged[name] = seed_interval(values) | {"values": values}
-    return merged
 
 
 def spine(
@@ -132,7 +84,7 @@ def spine(
                 played = play(other, objective, "above_mean", other_seeds)
                 by = result["other_bases"].setdefault(other, {})
                 by[objective] = _merge_rounds([r for _, r in played])
-        _save(result, began, out)
+        save(result | {"seconds": time.perf_counter() - began}, out)
     return result
 
 
@@ -192,36 +144,16 @@ def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
     return {"rounds": merged}
 
 
-def score_bases(folder: Path, *, games: int = 500) -> dict[str, Any]:
-    """Score every tiny base in ``folder`` on the development split, at temperatures
-    1 and 0.3, and write ``bases.json`` there: what its card quotes."""
-    found: dict[str, Any] = {"provenance": provenance(), "games": games, "bases": {}}
-    for name, recipe in RECIPES.items():
-        lm = load_model(folder / name)
-        found["bases"][name] = {
-            "recipe": asdict(recipe),
-            "weights_hash": lm.report.weights_hash,
-            "development": {
-                str(t): evaluate(lm, OBJECTIVES["semi"], games=games, temperature=t)
-                for t in (1.0, 0.3)
-            },
-        }
-    text = json.dumps(rounded(found), indent=1) + "\n"
-    (folder / "bases.json").write_text(text, encoding="utf-8", newline="\n")
-    return found
+def arguments(p: argparse.ArgumentParser) -> None:
+    """What ``python -m experiments spine`` takes."""
+    p.add_argument("--seeds", type=int, default=5)
+    p.add_argument("--runs", type=Path, default=Path("runs/spine"))
+    p.add_argument("--out", type=Path, default=Path("data/reference/spine.json"))
 
 
-def _save(result: dict[str, Any], began: float, out: Path) -> None:
-    result["seconds"] = time.perf_counter() - began
-    out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
-    out.write_text(text + "\n", encoding="utf-8", newline="\n")
-
-
-def rounded(x: Any) -> Any:
-    """Floats to five significant digits, so that a file stays small and readable."""
-    if isinstance(x, float):
-        return float(f"{x:.5g}")
-    if isinstance(x, dict):
-        return {k: rounded(v) for k, v in x.items()}
-    return [rounded(v) for v in x] if isinstance(x, list) else x
+def go(given: argparse.Namespace) -> None:
+    """Make the file, its picture, and the README's blocks."""
+    made = spine(given.runs, given.out, seeds=given.seeds)
+    picture(made, given.out.with_suffix(".svg"))
+    if Path("README.md").exists():
+        stamp_all(Path("README.md"), given.out.parent)

@@ -1,0 +1,48 @@
+"""The tiny bases, made again from nothing, and the scores that their card quotes."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from selfplay_kit.models import load_model
+from selfplay_kit.rounds import evaluate
+from selfplay_kit.rules import OBJECTIVES
+from selfplay_kit.tiny import RECIPES, make_bases
+
+from .record import provenance, save
+
+
+def score_bases(folder: Path, *, games: int = 500) -> dict[str, Any]:
+    """Score every tiny base in ``folder`` on the development split, at temperatures
+    1 and 0.3, and write ``bases.json`` there: what its card quotes."""
+    found: dict[str, Any] = {"provenance": provenance(), "games": games, "bases": {}}
+    for name, recipe in RECIPES.items():
+        lm = load_model(folder / name)
+        found["bases"][name] = {
+            "recipe": asdict(recipe),
+            "weights_hash": lm.report.weights_hash,
+            "development": {
+                str(t): evaluate(lm, OBJECTIVES["semi"], games=games, temperature=t)
+                for t in (1.0, 0.3)
+            },
+        }
+    save(found, folder / "bases.json")
+    return found
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    """What ``python -m experiments bases`` takes."""
+    p.add_argument("--out", type=Path, required=True, help="folder for the bases")
+    p.add_argument(
+        "--score-only", action="store_true", help="score the bases that are there"
+    )
+
+
+def go(given: argparse.Namespace) -> None:
+    """Make the bases (unless they are only to be scored) and score them."""
+    if not given.score_only:
+        make_bases(given.out, tell=lambda line: print(line, flush=True))
+    score_bases(given.out)
