@@ -18,6 +18,7 @@ from .conftest import ROOT
 
 LIGHT = ["rules", "protocol", "phrasebook", "game", "play", "scripted", "metrics"]
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "numpy", "IPython", "peft"}
+FOLDERS = ("selfplay_kit", "experiments", "benchmarks", "tests")
 PACKAGE = ROOT / "selfplay_kit"
 MODULES = sorted(f.stem for f in PACKAGE.glob("*.py") if not f.stem.startswith("__"))
 
