@@ -36,7 +36,7 @@ from selfplay_kit.talk import (
 
 from .record import over_seeds, provenance, save
 
-TEMPERATURES = (1.0, 0.5, 0.3)
+TEMPERATURES = (1.0, 0.5, 0.3, 0.1)
 DEVELOPMENT_GAMES = 200
 ABLATED = {  # name: (how, whose statements)
     "replace": ("replace", "both"),
@@ -83,6 +83,9 @@ SHORT = FASTER | {"rounds": 10}  # and the length of the recorded spine's runs
 ARMS = {
     "above_mean": Arm("tiny-talk", CLONING),
     "above_scenario_mean": Arm("tiny-talk", WITHIN),
+    "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 3),
+    "above_scenario_mean, group 2": Arm("tiny-talk", WITHIN | {"group": 2}, 3),
+    "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
     "above_mean, faster": Arm("tiny-talk", CLONING | FASTER, 3),
     "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
     "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
