@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -63,10 +64,13 @@ def over_seeds(found: Sequence[dict[str, Any]], names=METRICS) -> dict[str, Any]
     return merged
 
 
-def save(result: dict[str, Any], out: Path) -> None:
-    """Write ``result`` to ``out`` as JSON, whole or not at all."""
+def save(result: dict[str, Any], out: Path, *, compact: bool = False) -> None:
+    """Write ``result`` to ``out`` as JSON, whole or not at all; ``compact`` puts a
+    list of numbers on one line."""
     out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
+    if compact:
+        text = re.sub(r"\[[^][{}\"]*\]", lambda m: re.sub(r"\s+", " ", m[0]), text)
     part = out.with_name(out.name + ".part")
     part.write_text(text + "\n", encoding="utf-8", newline="\n")
     part.replace(out)
