@@ -10,7 +10,7 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = ("bases", "spine", "sweep", "talk")
+COMMANDS = ("bases", "binder", "slice", "spine", "sweep", "talk")
 
 
 def main(arguments: list[str] | None = None) -> int:
