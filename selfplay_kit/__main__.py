@@ -1,7 +1,9 @@
 """``python -m selfplay_kit COMMAND``: long work without a notebook.
 
-``rounds`` runs self-play into a folder. ``--help`` after it says more. (What made
-the recorded results stands in a checkout: ``python -m experiments``.)
+``play`` plays games between any two players, ``rounds`` runs self-play into a
+folder, ``export`` writes what a round kept for a provider's fine-tuning. ``--help``
+after each says more. (What made the recorded results stands in a checkout:
+``python -m experiments``.)
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m selfplay_kit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    _play(commands.add_parser("play", help="games between two players, into a file"))
+    _export(commands.add_parser("export", help="a round's kept games as chat JSONL"))
     _rounds(commands.add_parser("rounds", help="self-play rounds into a folder"))
     parser.add_argument(
         "--threads",
@@ -83,6 +87,125 @@ def _go_rounds(given: argparse.Namespace) -> int:
         )
 
     run(config, given.out, on_round=show)
+    return 0
+
+
+def _play(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "players",
+        nargs="+",
+        metavar="PLAYER",
+        help="one (it plays itself) or two: a scripted negotiator (fair, teller, ...), "
+        "a model's name or folder, or endpoint:MODEL",
+    )
+    p.add_argument("--games", type=int, default=20)
+    p.add_argument("--objective", default="semi", help="a name, or lambda")
+    p.add_argument("--split", default="development")
+    p.add_argument("--temperature", type=float)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, required=True, help="a file of JSON lines")
+    p.add_argument("--url", default="http://localhost:8000/v1", help="the endpoint's")
+    p.add_argument("--key-from", default="OPENAI_API_KEY", metavar="VARIABLE")
+    p.add_argument("--style", default="long", help="the endpoint's prompt")
+    p.add_argument("--opening", default="", help="said to who speaks first, if given")
+    p.add_argument("--concurrency", type=int, default=8)
+    p.add_argument("--max-tokens", type=int, default=200)
+    p.add_argument("--timeout", type=float, default=120.0, help="seconds a request")
+    p.set_defaults(go=_go_play)
+
+
+def _go_play(given: argparse.Namespace) -> int:
+    import random
+    from collections import Counter
+
+    from .metrics import summarise
+    from .play import play_games
+    from .rounds import read_games
+    from .rules import scenarios
+
+    if len(given.players) > 2:
+        raise ValueError(f"one or two players; got {len(given.players)}")
+    players = [_player(name, given) for name in given.players]
+    pair = (players[0], players[-1])
+    rng = random.Random(f"{given.seed}/play")
+    wanted = rng.choices(scenarios(given.split), k=given.games)
+    there = read_games(given.out) if given.out.exists() else []
+    already = Counter(t.scenario for t in there)
+    left = [s for s in wanted if not already[s] or already.subtract([s])]
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    with given.out.open("a", encoding="utf-8", newline="\n") as f:
+
+        def keep(i, t) -> None:
+            f.write(t.to_json() + "\n")
+            f.flush()
+
+        try:
+            seed = f"{given.seed}/{len(there)}"
+            there += play_games(
+                pair, left, _objective(given.objective), seed=seed, on_end=keep
+            )
+        except RuntimeError:
+            print(f"{given.out} keeps what was played; the same command goes on")
+            raise
+    _show(summarise(there))
+    for player in dict.fromkeys(players):
+        if hasattr(player, "usage"):
+            print(f"{player.name}: {player.usage}")
+    return 0
+
+
+def _show(found: dict) -> None:
+    """Metrics as lines, each with its 95 % interval over scenarios."""
+    for name, m in found.items():
+        if m["value"] is not None:
+            ends = "" if m["low"] is None else f"  [{m['low']:.3f}, {m['high']:.3f}]"
+            print(f"{name:16}{m['value']:8.3f}{ends}  n {m['n']}")
+
+
+def _objective(told: str):
+    from .rules import OBJECTIVES, Objective
+
+    return OBJECTIVES[told] if told in OBJECTIVES else Objective(float(told))
+
+
+def _player(name: str, given: argparse.Namespace):
+    from .scripted import NEGOTIATORS
+
+    if name in NEGOTIATORS:
+        return NEGOTIATORS[name]()
+    if name.startswith("endpoint:"):
+        from .endpoint import EndpointPlayer
+
+        return EndpointPlayer(
+            name.removeprefix("endpoint:"),
+            given.url,
+            key_from=given.key_from,
+            temperature=1.0 if given.temperature is None else given.temperature,
+            max_tokens=given.max_tokens,
+            style=given.style,
+            opening=given.opening,
+            concurrency=given.concurrency,
+            timeout=given.timeout,
+        )
+    from .lm_player import LMPlayer
+    from .models import load_model
+
+    return LMPlayer(load_model(name), temperature=given.temperature)
+
+
+def _export(p: argparse.ArgumentParser) -> None:
+    p.add_argument("run", type=Path, help="a run folder")
+    p.add_argument("--round", type=int, default=0, help="whose kept games")
+    p.add_argument("--style", default="long", help="the prompt: long or short")
+    p.add_argument("--out", type=Path, required=True)
+    p.set_defaults(go=_go_export)
+
+
+def _go_export(given: argparse.Namespace) -> int:
+    from .export import kept_views, write_chat
+
+    written = write_chat(kept_views(given.run, given.round), given.out, given.style)
+    print(f"{written} views of round {given.round} written to {given.out}")
     return 0
 
 

@@ -130,11 +130,25 @@ def make_sample(
     ``tries`` stand in the context without loss. What follows the last own move is
     cut: nothing ends in the partner's turn.
     """
+    ids: list[int] = []
+    labels: list[int] = []
+    end = 0
+    for turn in dialogue(lm, read_back(view, tries=tries)):
+        mine = turn.own == "mine"
+        ids += turn.ids
+        labels += turn.ids if mine else [IGNORE] * len(turn.ids)
+        end = len(ids) if mine else end
+    return Sample(tuple(ids[:end]), tuple(labels[:end]), weight)
+
+
+def read_back(view: View, *, tries: bool = False) -> Position:
+    """The whole game as the view's player read it, for learning: its moves as the
+    protocol took them, and without its failed tries unless ``tries``."""
     t, seat = view.transcript, view.seat
     lines = lines_for(seat, t.moves)
     if not tries:
         lines = tuple(ln for ln in lines if ln.by not in ("tried", "correction"))
-    position = Position(
+    return Position(
         game=0,
         seat=seat,
         counts=t.scenario.counts,
@@ -142,15 +156,6 @@ def make_sample(
         objective=t.objective,
         lines=tuple(_tidy(ln) for ln in lines),
     )
-    ids: list[int] = []
-    labels: list[int] = []
-    end = 0
-    for turn in dialogue(lm, position):
-        mine = turn.own == "mine"
-        ids += turn.ids
-        labels += turn.ids if mine else [IGNORE] * len(turn.ids)
-        end = len(ids) if mine else end
-    return Sample(tuple(ids[:end]), tuple(labels[:end]), weight)
 
 
 def _tidy(line: Line) -> Line:
