@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.cloning import TrainingError
-from selfplay_kit.metrics import METRICS
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
 from selfplay_kit.rules import OBJECTIVES, Objective
@@ -43,6 +42,19 @@ from .measure import COUNTED, measure, references
 from .record import over_seeds, provenance, save
 
 TEST_GAMES = 500
+METRICS = (  # of selfplay_kit.metrics, as every run folder has them
+    "mean_points",
+    "mean_joint",
+    "mean_reward",
+    "agreement",
+    "pareto_all",
+    "pareto_agreed",
+    "joint_optimal",
+    "abort_rate",
+    "error_rate",
+    "messages",
+    "words",
+)
 LAMBDAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 
 # Bases that start from too little: made clumsier than the weak one, or taught for

@@ -1,0 +1,117 @@
+"""The sweep: its table changes one thing at a time, a rerun plays nothing again, and
+a run that can learn no more is recorded as that."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from experiments import sweep as module
+from experiments.measure import COUNTED
+from experiments.sweep import LAMBDAS, Variant, folder_of, groups, name_of, sweep
+from selfplay_kit.rounds import Config
+from selfplay_kit.tiny import blank
+
+RUNS, SPINE = Path("runs/sweep"), Path("runs/spine")
+
+
+def test_each_group_changes_what_it_says_and_nothing_else():
+    usual = asdict(Config(base="tiny-weak"))
+    for group, by in groups().items():
+        allowed = {"lambda": {"lam"}, "training": {"epochs", "lr"}}.get(group, {group})
+        if group == "start":
+            allowed = {"base", "games"}
+        for label, variant in by.items():
+            changed = {
+                k
+                for k, v in asdict(variant.config(0, RUNS)).items()
+                if v != usual[k] and k != "seed"
+            }
+            assert changed <= allowed, (group, label)
+    assert len(LAMBDAS) >= 9 and {-1, 0, 1} <= set(LAMBDAS)
+
+
+def test_a_variant_has_one_name_and_a_run_one_folder():
+    every = {name_of(v): v for by in groups().values() for v in by.values()}
+    for by in groups().values():
+        for variant in by.values():
+            assert every[name_of(variant)] == variant
+    folders = [
+        folder_of(v.config(seed, RUNS), RUNS, SPINE)
+        for v in every.values()
+        for seed in range(v.seeds)
+    ]
+    assert len(set(folders)) == len(folders)
+
+
+def test_the_spines_runs_are_taken_and_no_others():
+    def where(**changes):
+        return folder_of(
+            Config("tiny-weak", seed=2)
+            if not changes
+            else Config(**{"base": "tiny-weak", "seed": 2} | changes),
+            RUNS,
+            SPINE,
+        ).as_posix()
+
+    assert where() == "runs/spine/tiny-weak-semi-above_mean-seed2"
+    assert where(lam=-1.0) == "runs/spine/tiny-weak-strict-above_mean-seed2"
+    assert where(base="tiny-clean") == "runs/spine/tiny-clean-semi-above_mean-seed2"
+    assert where(lam=0.5) == "runs/sweep/lam=0.5-seed2"
+    assert where(games=125) == "runs/sweep/games=125-seed2"
+    assert where(filter="everything") == "runs/sweep/filter=everything-seed2"
+
+
+@pytest.fixture
+def small(monkeypatch, tiny_base, tmp_path):
+    """A sweep of one round: a base that can play, two seeds, and one that can't."""
+    mute = tmp_path / "mute"
+    lm = blank(seed=0)
+    lm.model.save_pretrained(mute)
+    changes = {"rounds": 1, "games": 16, "filter": "everything"}
+    able = Variant(changes | {"base": str(tiny_base)}, 2)
+    unable = Variant({"base": str(mute), "rounds": 1, "games": 4})
+    table = {"able": {"yes": able}, "both": {"yes": able, "no": unable}}
+    monkeypatch.setattr(module, "groups", lambda: table)
+    monkeypatch.setattr(module, "TEST_GAMES", 8)
+    return able, unable
+
+
+def test_a_sweep_is_whole_and_goes_on_where_it_stopped(small, tmp_path, monkeypatch):
+    able, unable = map(name_of, small)
+    out, runs = tmp_path / "sweep.json", tmp_path / "runs"
+
+    def made(**given):
+        return sweep(runs, tmp_path / "spine", out, tell=lambda line: None, **given)
+
+    first = made(only=["able"])
+    assert first["groups"]["both"] == {"yes": able}  # "no" was not played
+    whole = made()
+    monkeypatch.setattr(module, "run", lambda *a: pytest.fail("played again"))
+    monkeypatch.setattr(module, "evaluate", lambda *a, **k: pytest.fail("scored again"))
+    assert made(recorded=True)["variants"] == whole["variants"]
+    written = json.loads(out.read_text("utf-8"))
+    assert written["groups"]["both"] == {"yes": able, "no": unable}
+    v = written["variants"][able]
+    assert v["seeds"] == [0, 1] and v["stopped"] == {}
+    assert {len(per) for per in v["rounds"]["mean_points"]} == {2}
+    assert set(COUNTED) < set(v["rounds"])
+    assert v["test"]["agreement"]["n"] == 2 and "low" in v["test"]["agreement"]
+    assert set(written["exact"]["-1"]) == {"random", "nash", "utilitarian"}
+
+
+def test_a_run_that_can_learn_no_more_is_recorded_as_that(small, tmp_path):
+    found = sweep(tmp_path, tmp_path, tmp_path / "s.json", tell=lambda line: None)
+    v = found["variants"][name_of(small[1])]
+    assert "no sample to learn from" in v["stopped"]["0"]
+    assert v["rounds"]["kept"] == [[0]] and v["rounds"]["margin"] == [[None]]
+    assert v["test"]["mean_points"]["low"] is None  # one seed has no interval
+
+
+def test_an_unknown_group_is_named_with_those_there_are(tmp_path):
+    with pytest.raises(ValueError, match="no group called colour; there are lambda"):
+        sweep(tmp_path, tmp_path, tmp_path / "s.json", only=["colour"])
