@@ -4,18 +4,24 @@ Everything is counted on points (X, Y) and whether there was a deal, never on
 rewards of mixed objectives. Pareto shares are given over all games (as Liao et
 al. 2024 do) and over agreed ones (as Lewis et al. 2017 do). Intervals are 95 %
 percentile bootstraps that resample *scenarios*, so that several games of one
-scenario count as one draw; between seeds of training they say nothing.
+scenario count as one draw; between seeds of training they say nothing. Two sets on
+the same scenarios are compared in ``compare``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from math import dist
+from typing import TYPE_CHECKING, Any
 
 from .game import Transcript
-from .protocol import parse
-from .rules import Objective, Scenario, max_joint, pareto
+from .protocol import PROPOSE, parse
+from .rules import VALUE_OF_POOL, Objective, Scenario, max_joint, pareto
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RESAMPLES = 1000
 METRICS = (
@@ -33,36 +39,93 @@ METRICS = (
 )
 
 
+# What the deals are like; recorded files of before these were counted hold none.
+DEAL_METRICS = (
+    "points_agreed",
+    "gain_all",
+    "gain_agreed",
+    "nash_distance",
+    "maxmin_distance",
+    "first_mover",
+)
+
+Points = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the deals of a scenario are measured by, in points (X, Y)."""
+
+    key: str
+    pareto: frozenset[Points]
+    max_joint: int
+    nash: tuple[Points, ...]  # of largest product; ties: of largest joint score
+    maxmin: tuple[Points, ...]  # best for the worse-off player; ties likewise
+
+
 @cache
-def pareto_points(scenario: Scenario) -> frozenset[tuple[int, int]]:
-    """The points (X, Y) of the Pareto-optimal deals."""
-    return frozenset(
-        (scenario.points(0, a), scenario.points(1, b)) for a, b in pareto(scenario)
+def facts(scenario: Scenario) -> Facts:
+    """The :class:`Facts` of ``scenario``, exact.
+
+    >>> f = facts(Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0))))
+    >>> f.nash, f.maxmin, f.max_joint
+    (((7, 6),), ((7, 6),), 14)
+    """
+    pairs = scenario.allocations()
+    deals = {(scenario.points(0, a), scenario.points(1, b)) for a, b in pairs}
+    product = max((x * y, x + y) for x, y in deals)
+    worst = max((min(d), sum(d)) for d in deals)
+    return Facts(
+        key=scenario.key(),
+        pareto=frozenset(
+            (scenario.points(0, a), scenario.points(1, b)) for a, b in pareto(scenario)
+        ),
+        max_joint=max_joint(scenario),
+        nash=tuple(sorted(d for d in deals if (d[0] * d[1], sum(d)) == product)),
+        maxmin=tuple(sorted(d for d in deals if (min(d), sum(d)) == worst)),
     )
+
+
+def pareto_points(scenario: Scenario) -> frozenset[Points]:
+    """The points (X, Y) of the Pareto-optimal deals."""
+    return facts(scenario).pareto
 
 
 def _counts(t: Transcript, objective: Objective) -> dict[str, tuple[float, float]]:
     """Numerator and denominator of each metric in one game."""
-    x, y = t.points
-    optimal = t.agreed and t.points in pareto_points(t.scenario)
+    (x, y), deal, f = t.points, t.agreed, facts(t.scenario)
+    joint, spread = x + y, x - y if t.first == 0 else y - x
+    optimal = deal and (x, y) in f.pareto
+    gain, room = joint - VALUE_OF_POOL, f.max_joint - VALUE_OF_POOL
     words = [
         len(r.text.split())
         for m in t.moves
-        if not m.error and (r := parse(m.text, t.scenario.counts)).kind == "message"
+        if not (m.error or m.text.startswith(PROPOSE))  # which is never a message
+        and (r := parse(m.text, t.scenario.counts)).kind == "message"
     ]
     return {
-        "mean_points": ((x + y) / 2, 1),
-        "mean_joint": (x + y, 1),
+        "mean_points": (joint / 2, 1),
+        "mean_joint": (joint, 1),
         "mean_reward": (sum(objective.rewards(x, y)) / 2, 1),
-        "agreement": (t.agreed, 1),
+        "agreement": (deal, 1),
         "pareto_all": (optimal, 1),
-        "pareto_agreed": (optimal, t.agreed),
-        "joint_optimal": (t.agreed and x + y == max_joint(t.scenario), 1),
+        "pareto_agreed": (optimal, deal),
+        "joint_optimal": (deal and joint == f.max_joint, 1),
         "abort_rate": (t.aborted, 1),
         "error_rate": (any(m.error for m in t.moves), 1),
         "messages": (len(words), 1),
         "words": (sum(words), len(words)),
+        "points_agreed": (joint / 2, deal),
+        "gain_all": (gain, room),
+        "gain_agreed": (deal * gain, deal * room),
+        "nash_distance": (deal and _nearest((x, y), f.nash), deal),
+        "maxmin_distance": (deal and _nearest((x, y), f.maxmin), deal),
+        "first_mover": (deal * spread, deal),
     }
+
+
+def _nearest(deal: Points, others: Iterable[Points]) -> float:
+    return min(dist(deal, o) for o in others)
 
 
 def summarise(
@@ -71,51 +134,87 @@ def summarise(
     *,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Every metric of :data:`METRICS`: ``value``, ``low``, ``high`` and ``n``.
+    """:data:`METRICS`, then :data:`DEAL_METRICS`: ``value``, ``low``, ``high``, ``n``.
 
     Points are a player's (``mean_points``, both seats pooled) or the pair's
     (``mean_joint``); rates are shares of all games (``pareto_agreed``: of agreed
-    ones); ``messages`` are per game, ``words`` per message. ``n`` is how many
-    games (messages, for ``words``) a number is over; over none, it is ``None``.
-    ``objective`` defaults to the games' own; mixed ones raise ``ValueError``.
+    ones); ``messages`` are per game, ``words`` per message. Of agreed games:
+    ``points_agreed``, a player's; ``nash_distance`` and ``maxmin_distance``, from
+    (X, Y) to the nearest such deal (:class:`Facts`), a straight line in points;
+    ``first_mover``, the points of who spoke first less the other's. ``gain_agreed``
+    is 0 where deals are worth what a random full split is (5 a player) and 1 at the
+    optimum: sums of (X + Y - 10) over sums of (best X + Y - 10); ``gain_all`` is
+    over all games, no deal being 0 points, and so mostly below 0 where few agree.
+
+    ``n`` is how many games (messages, for ``words``) a number is over; over none, it
+    is ``None``. ``objective`` defaults to the games' own; mixed ones raise
+    ``ValueError``.
     """
+    games = list(transcripts)
+    _, top, bottom = by_scenario(games, objective)
+    names = (*METRICS, *DEAL_METRICS)
+    found = dict(zip(names, _intervals(top, bottom, seed=seed), strict=True))
+    for name, over in (("gain_all", "agreement"), ("gain_agreed", "points_agreed")):
+        if found[name]["value"] is not None:
+            found[name]["n"] = found[over]["n"]
+    return found
+
+
+def by_scenario(
+    games: Sequence[Transcript], objective: Objective | None = None
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The keys of the unordered scenarios of ``games``, in order of appearance, and
+    each metric's numerators and denominators summed over the games of each: two
+    arrays (metrics x scenarios). Raises as :func:`summarise` does."""
     import numpy as np
 
-    games = list(transcripts)
     if not games:
         raise ValueError("no transcripts to summarise: the set is empty")
     objective = objective or the_objective(games)
-    place = {key: i for i, key in enumerate({t.scenario.key(): 0 for t in games})}
-    top = np.zeros((len(METRICS), len(place)))
-    bottom = np.zeros_like(top)
-    for t in games:
-        at = place[t.scenario.key()]
-        for m, (a, b) in enumerate(_counts(t, objective).values()):
-            top[m, at] += a
-            bottom[m, at] += b
-    return {
-        name: ratio_interval(top[m], bottom[m], seed=seed)
-        for m, name in enumerate(METRICS)
-    }
+    place = {key: i for i, key in enumerate({facts(t.scenario).key: 0 for t in games})}
+    at = [place[facts(t.scenario).key] for t in games]
+    rows = np.array([list(_counts(t, objective).values()) for t in games], float)
+    sums = np.zeros((len(place), *rows.shape[1:]))
+    np.add.at(sums, at, rows)
+    return list(place), sums[..., 0].T, sums[..., 1].T
 
 
 def ratio_interval(top: Sequence, bottom: Sequence, *, seed: int) -> dict[str, Any]:
     """sum(top) / sum(bottom) with the 95 % bootstrap interval over their pairs."""
     import numpy as np
 
-    a, b = np.asarray(top, float), np.asarray(bottom, float)
-    n = float(b.sum())
-    if n == 0:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    value = float(a.sum() / n)
-    low = high = None
-    if len(a) > 1:
-        rng = np.random.default_rng(seed)
-        at = rng.integers(len(a), size=(RESAMPLES, len(a)))
-        above, below = a[at].sum(1), b[at].sum(1)
-        drawn = above[below > 0] / below[below > 0]
-        low, high = (float(q) for q in np.percentile(drawn, (2.5, 97.5)))
-    return {"value": value, "low": low, "high": high, "n": int(n)}
+    return _intervals(np.array([top], float), np.array([bottom], float), seed=seed)[0]
+
+
+def draws(count: int, seed: int) -> np.ndarray:
+    """How often each of ``count`` things is drawn in each of the resamples."""
+    import numpy as np
+
+    at = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    flat = (at + count * np.arange(RESAMPLES)[:, None]).ravel()
+    return np.bincount(flat, minlength=at.size).reshape(at.shape).astype(float)
+
+
+def _intervals(
+    tops: np.ndarray, bottoms: np.ndarray, *, seed: int
+) -> list[dict[str, Any]]:
+    """A ratio of sums and its interval for each row, all with the same resamples; one
+    without any denominator is left out."""
+    import numpy as np
+
+    many = tops.shape[1] > 1
+    often = draws(tops.shape[1], seed) if many else np.ones((1, 1))
+    above, below = often @ tops.T, often @ bottoms.T
+    found = []
+    for m, (a, b) in enumerate(zip(tops, bottoms, strict=True)):
+        n, low, high = float(b.sum()), None, None
+        if n and many:
+            there = below[:, m] > 0
+            drawn = above[there, m] / below[there, m]
+            low, high = (float(q) for q in np.percentile(drawn, (2.5, 97.5)))
+        value = float(a.sum() / n) if n else None
+        found.append({"value": value, "low": low, "high": high, "n": int(n)})
+    return found
 
 
 def seed_interval(values: Sequence[float]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from selfplay_kit.game import Game
 from selfplay_kit.metrics import (
+    DEAL_METRICS,
     METRICS,
+    RESAMPLES,
+    facts,
     pareto_points,
     ratio_interval,
     seed_interval,
@@ -17,7 +20,17 @@ from selfplay_kit.metrics import (
 )
 from selfplay_kit.play import play_games
 from selfplay_kit.protocol import propose
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario, scenarios
+from selfplay_kit.rules import (
+    COOP,
+    SEMI,
+    STRICT,
+    Objective,
+    Scenario,
+    all_scenarios,
+    maxmin_deal,
+    nash_deal,
+    scenarios,
+)
 from selfplay_kit.scripted import Fair
 
 from . import strategies
@@ -56,8 +69,8 @@ def value(name, *games, **how):
 def test_every_metric_of_a_small_set_by_hand():
     """Deals (4, 10), (5, 8), (3, 6), (5, 8); no deal; an abort."""
     found = summarise([BEST, OPTIMAL, POOR, NO_DEAL, ABORT, STUMBLE])
-    assert list(found) == list(METRICS)
-    assert {name: (m["value"], m["n"]) for name, m in found.items()} == {
+    assert list(found) == [*METRICS, *DEAL_METRICS]
+    assert {name: (found[name]["value"], found[name]["n"]) for name in METRICS} == {
         "mean_points": (49 / 12, 6),
         "mean_joint": (49 / 6, 6),
         "mean_reward": (49 / 12, 6),
@@ -70,6 +83,73 @@ def test_every_metric_of_a_small_set_by_hand():
         "messages": (10 / 6, 6),
         "words": ((4 * 3 + 1 + 3) / 10, 10),
     }
+
+
+def test_what_the_deals_are_like_by_hand():
+    """Nash and max-min are (7, 6), the optimum 14: (4, 10), (5, 8), (3, 6), (5, 8)."""
+    found = summarise([BEST, OPTIMAL, POOR, NO_DEAL, ABORT, STUMBLE])
+    far = (5 + 2 * 8**0.5 + 4) / 4
+    assert {n: (found[n]["value"], found[n]["n"]) for n in DEAL_METRICS} == {
+        "points_agreed": (49 / 8, 4),
+        "gain_all": ((4 + 3 - 1 - 10 - 10 + 3) / 24, 6),
+        "gain_agreed": ((4 + 3 - 1 + 3) / 16, 4),
+        "nash_distance": (pytest.approx(far), 4),
+        "maxmin_distance": (pytest.approx(far), 4),
+        "first_mover": ((-6 - 3 - 3 - 3) / 4, 4),
+    }
+
+
+def test_gain_is_0_for_random_full_splits_and_1_at_the_optimum():
+    """Over all splits of a pool the mean is 5 a player, exactly."""
+    for s in (S, OTHER):
+        every = [deal(a, scenario=s) for a, _ in s.allocations()]
+        assert value("gain_all", *every) == value("gain_agreed", *every) == 0
+    assert value("gain_all", BEST) == value("gain_agreed", BEST) == 1
+    assert value("gain_all", NO_DEAL) == -10 / 4
+    alike = Scenario((2, 2, 1), ((1, 2, 4), (1, 2, 4)))  # nothing to gain by talking
+    found = summarise([deal((1, 1, 0), scenario=alike)])
+    assert found["gain_all"] == {"value": None, "low": None, "high": None, "n": 0}
+
+
+def test_who_moved_first_is_known_from_the_transcript():
+    assert value("first_mover", OPTIMAL) == 5 - 8
+    other = game(
+        "[message] hi", propose((1, 0, 1)), propose((2, 1, 0)), first=1
+    )  # the same deal, but seat 1 spoke first
+    assert other.points == (5, 8) and value("first_mover", other) == 8 - 5
+
+
+@given(strategies.scenarios())
+def test_facts_agree_with_the_rules(s):
+    f = facts(s)
+    for points, pair in ((f.nash, nash_deal(s)), (f.maxmin, maxmin_deal(s))):
+        assert (s.points(0, pair[0]), s.points(1, pair[1])) in points
+        assert set(points) <= f.pareto
+    other = facts(s.mirrored())
+    assert other.key == f.key
+    assert {(y, x) for x, y in other.nash} == set(f.nash)
+
+
+@given(strategies.transcripts())
+def test_mirrored_seats_change_no_metric(t):
+    """Nothing depends on which seat is called 0, first_mover neither."""
+    from dataclasses import replace
+
+    moves = tuple(replace(m, seat=1 - m.seat) for m in t.moves)
+    x, y = t.points
+    mirror = replace(
+        t, scenario=t.scenario.mirrored(), moves=moves, points=(y, x), first=1 - t.first
+    )
+    assert summarise([t]) == summarise([mirror])
+
+
+def test_golden_means_of_the_reference_deals():
+    """The averages over all scenarios that the rules' Nash deals have: distance 0."""
+    some = all_scenarios()[::50]
+    nash = [deal(nash_deal(s)[0], scenario=s) for s in some]
+    fair = [deal(maxmin_deal(s)[0], scenario=s) for s in some]
+    assert value("nash_distance", *nash) == value("maxmin_distance", *fair) == 0
+    assert value("maxmin_distance", *nash) > 0 and value("nash_distance", *fair) > 0
 
 
 def test_pareto_over_all_games_and_over_agreed_ones():
@@ -212,6 +292,31 @@ def test_the_bootstrap_covers():
         m = ratio_interval(top, np.ones(80), seed=0)
         held += m["low"] <= 0.3 <= m["high"]
     assert 85 <= held <= 100
+
+
+def test_the_bootstrap_is_scipys():
+    """Four lines of numpy, held against scipy.stats.bootstrap: as both draw by
+    chance, the ends agree to a tenth of the interval's width."""
+    import numpy as np
+    from scipy import stats
+
+    rng = np.random.default_rng(1)
+    bottom = rng.integers(1, 4, 300).astype(float)
+    top = rng.binomial(bottom.astype(int), 0.3).astype(float)
+    ours = ratio_interval(top, bottom, seed=0)
+    theirs = stats.bootstrap(
+        (top, bottom),
+        lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert 0.05 < width < 0.2
+    assert ours["low"] == pytest.approx(theirs.low, abs=width / 10)
+    assert ours["high"] == pytest.approx(theirs.high, abs=width / 10)
 
 
 def test_seed_interval_by_hand():

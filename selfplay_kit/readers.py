@@ -1,0 +1,3 @@
+"""x"""
+
+from . import game as game
