@@ -91,7 +91,7 @@ def progress(label: str = "") -> Callable[[str, int, int], None]:
     A bar with the time left where somebody looks; one plain line for each step
     that is whole where nobody does.
     """
-    if _watched():
+    if watched():
         return _Bars(label)
     started = time.perf_counter()
 
@@ -121,7 +121,7 @@ class _Bars:
             self.bar.close()
 
 
-def _watched() -> bool:
+def watched() -> bool:
     if os.environ.get("CI") or os.environ.get("SELFPLAY_KIT_QUIET"):
         return False
     return "ipykernel" in sys.modules or sys.stderr.isatty()

@@ -204,7 +204,7 @@ def test_progress_prints_one_line_a_step_where_nobody_looks(capsys, monkeypatch)
 
 
 def test_progress_shows_a_bar_where_somebody_looks(capsys, monkeypatch):
-    monkeypatch.setattr(notebook, "_watched", lambda: True)
+    monkeypatch.setattr(notebook, "watched", lambda: True)
     report = notebook.progress()
     for done in (1, 2, 3):
         report("play", done, 3)

@@ -1,0 +1,223 @@
+"""Positions and transcripts as HTML, whatever a person or a model wrote escaped.
+
+What one seat sees of a game (:func:`head`, :func:`talk`, :func:`worth`), how it ended
+(:func:`ending`), a transcript move by move (:func:`steps`), and :func:`picture`, a
+figure as one image with words beside it. Plain functions of plain records: no widget,
+no kernel, and safe in any thread, as pyplot is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from . import plots
+from .game import Game, Transcript
+from .notebook import show_game, table
+from .phrasebook import hear
+from .protocol import ERRORS, Line, Position, parse, share_text
+from .rules import ITEMS, Share, legal_partner_values, pareto
+
+STYLE = """<style>
+.spk {line-height: 1.45; font-size: 14px; color: #111; background: #fff; padding: 4px}
+.spk table {border-collapse: collapse; margin: 4px 0; font-size: 13px}
+.spk caption {text-align: left; font-weight: bold; padding: 2px 0}
+.spk th, .spk td {border: 1px solid #bbb; padding: 2px 8px; text-align: left}
+.spk-talk {display: flex; flex-direction: column-reverse; max-height: 19em;
+  overflow-y: auto; border: 1px solid #bbb; border-radius: 4px; padding: 4px}
+.spk p {margin: 3px 0; padding: 3px 8px; border-radius: 4px; overflow-wrap: anywhere}
+.spk p.mine {background: #d9eaf5; margin-left: 12%}
+.spk p.theirs {background: #eee; margin-right: 12%}
+.spk p.wrong {background: #fdf0d5; border-left: 4px solid #8a5a00}
+.spk p.alert {font-weight: bold}
+.spk-columns {display: flex; flex-wrap: wrap; gap: 12px}
+.spk-columns > div {flex: 1 1 260px; min-width: 0}
+.spk img {max-width: 100%; height: auto}
+.spk .wide {overflow-x: auto}
+</style>"""
+
+
+def picture(draw: Callable[[Any], str], size: tuple[float, float] = (7, 4.2)) -> str:
+    """An HTML image of what ``draw(figure)`` draws; it returns the words that
+    stand for the image where it can't be seen. Safe in any thread."""
+    from matplotlib.figure import Figure
+
+    figure, out = Figure(figsize=size), io.BytesIO()
+    alt = draw(figure)
+    figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
+    data = base64.b64encode(out.getvalue()).decode()
+    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+
+
+def note(text: str, role: str = "alert") -> str:
+    """A sentence; with the role ``alert`` a screen reader says it at once."""
+    kind = f' role="{role}"' if role else ""
+    return f'<div class="spk"{kind}><p class="{role}">{escape(text)}</p></div>'
+
+
+def spoken(line: Line) -> str:
+    """A line of a position as a paragraph, everything in it escaped."""
+    kind, text = "mine", parse(line.text, (99, 99, 99)).text
+    if line.by == "theirs":
+        kind, text = "theirs", f"Partner: {line.text}"
+    elif line.by == "proposed":
+        kind, text = "theirs", "Partner has made its private proposal."
+    elif line.by == "tried":
+        kind, text = "wrong", f"You tried: {line.text}"
+    elif line.by == "correction":
+        kind, text = "wrong", f"Not valid. {ERRORS[line.text]} Try again."
+    elif parse(line.text, (99, 99, 99)).kind == "propose":
+        text = f"You propose, in private: {text}"
+    else:
+        text = f"You: {text}"
+    return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def talk(position: Position) -> str:
+    """All that this seat has seen so far, the latest in view."""
+    lines = "".join(map(spoken, position.lines)) or "<p>Nobody has spoken yet.</p>"
+    return (
+        '<div class="spk"><div class="spk-talk" tabindex="0" role="group" '
+        f'aria-label="What was said"><div>{lines}</div></div></div>'
+    )
+
+
+def head(p: Position) -> str:
+    """What a seat knows from the start: pool, values, what it is paid for."""
+    rows = list(zip(ITEMS, p.counts, p.values, strict=True))
+    lam = f"{p.objective.lam:+g} × your partner's points".replace("+1 × ", "+ ")
+    paid = "your own points" if p.objective.lam == 0 else f"your points {lam}"
+    names = ("kind", "in the pool", "one is worth to you")
+    return (
+        f'{STYLE}<div class="spk">{table(names, rows, "Divide these")}'
+        f"Your reward: {escape(paid)}; without a deal, 0.</div>"
+    )
+
+
+def worth(p: Position, share: Share) -> str:
+    """What ``share`` would bring this seat, as far as it can know.
+
+    >>> from .rules import SEMI, Scenario
+    >>> s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+    >>> worth(Game(s, SEMI).position(0), (1, 0, 1))
+    'Worth 5 of 10 points to you.'
+    """
+    mine = sum(v * k for v, k in zip(p.values, share, strict=True))
+    told = f"Worth {mine} of 10 points to you."
+    if p.objective.lam == 0:
+        return told
+    rest = [n - k for n, k in zip(p.counts, share, strict=True)]
+    rewards = [
+        p.objective.rewards(mine, sum(v * k for v, k in zip(v_, rest, strict=True)))[0]
+        for v_ in legal_partner_values(p.counts, p.values)
+    ]
+    mean = sum(rewards) / len(rewards)
+    return (
+        f"{told} Your reward would lie between {min(rewards):g} and {max(rewards):g}, "
+        f"{mean:.1f} on average over the values that your partner may have."
+    )
+
+
+def ending(t: Transcript, seat: int = 0) -> str:
+    """How a game ended for ``seat``, with the partner's values and the frontier."""
+    mine = t.scenario if seat == 0 else t.scenario.mirrored()
+    x, y = t.points[seat], t.points[1 - seat]
+    said = [f"No deal: {'five invalid outputs in a row' if t.aborted else why(t)}."]
+    marks, optimal = {}, False
+    if t.shares is not None:
+        pair = t.shares[seat], t.shares[1 - seat]
+        marks, optimal = {"your deal": pair}, pair in pareto(mine)
+        said = [f"Deal: {x} points for you, {y} for your partner."]
+        better = [
+            (a, b)
+            for a, b in (
+                (mine.points(0, a), mine.points(1, b)) for a, b in pareto(mine)
+            )
+            if a >= x and b >= y
+        ]
+        told = "nobody could have gained without the other losing"
+        if not optimal:
+            a, b = max(better, key=sum)
+            told = f"another deal pays {a} and {b}, so somebody could have gained"
+        said.append(f"It is {'' if optimal else 'not '}Pareto-optimal: {told}.")
+    said.append(f"Your reward: {t.rewards[seat]:g} (λ = {t.objective.lam:g}).")
+    theirs = zip(ITEMS, mine.values[1], strict=True)
+    values = ", ".join(f"{v} for each {i[:-1]}" for i, v in theirs)
+    said.append(f"Your partner's values were {values}.")
+
+    def draw(figure: Any) -> str:
+        ax = plots.frontier(mine, marks, ax=figure.subplots())
+        ax.set(xlabel="your points", ylabel="your partner's points")
+        return "Every deal by your points and your partner's. " + " ".join(said)
+
+    words = "".join(f"<p>{escape(s)}</p>" for s in said)
+    return (
+        f'{STYLE}<div class="spk"><div role="alert">{words}</div>{picture(draw)}'
+        "<details><summary>The whole game, as the parser saw it</summary>"
+        f'<div class="wide">{show_game(t)}</div></details></div>'
+    )
+
+
+def why(t: Transcript) -> str:
+    """Why a game that was not aborted has no deal."""
+    shares = [
+        (m.seat, parse(m.text, t.scenario.counts).share) for m in t.moves if not m.error
+    ]
+    made = [(s, share) for s, share in shares if share is not None]
+    if len(made) < 2:
+        return "too many moves"
+    told = " and ".join(f"player {s} took {share_text(share)}" for s, share in made)
+    return f"{told}, which is not the pool"
+
+
+def steps(t: Transcript, upto: int) -> str:
+    """The first ``upto`` moves: what each seat sees, and move by move what the parser
+    and the phrasebook read, with what each offer would pay the two players."""
+    game = Game(t.scenario, t.objective, t.first)
+    rows = []
+    for move in t.moves[:upto]:
+        game = game.submit(move)
+        rows.append(_examined(t, game))
+    columns = "".join(
+        f"<div><b>Player {seat} sees</b><br>its values: "
+        f"{share_text(t.scenario.values[seat])}{talk(game.position(seat))}</div>"
+        for seat in (0, 1)
+    )
+    names = ("player", "said", "the parser", "heard in it", "pays 0", "pays 1")
+    caption = f"Moves 1 to {upto} of {len(t.moves)}" if upto else "No move yet"
+    return (
+        f'{STYLE}<div class="spk">Pool: {share_text(t.scenario.counts)}. '
+        f"λ = {t.objective.lam:g}. Player {t.first} speaks first."
+        f'<div class="spk-columns">{columns}</div>'
+        f'<div class="wide">{table(names, rows, caption)}</div></div>'
+    )
+
+
+def _examined(t: Transcript, game: Game) -> tuple[Any, ...]:
+    """The latest move of ``game`` as a row of :func:`steps`."""
+    move = game.moves[-1]
+    seat = move.seat or 0
+    reading = parse(move.text, t.scenario.counts)
+    saw, meant, share = f"a {reading.kind}", "", reading.share
+    if move.error:
+        saw = f"{move.error}: {ERRORS[move.error]}"
+    elif reading.kind == "propose":
+        saw = f"a proposal, to take {share_text(share or ())}"
+    else:
+        heard = hear(reading.text)
+        if heard.values:
+            true = heard.values == t.scenario.values[seat]
+            meant = f"values {heard.values}: {'true' if true else 'not true'}"
+        if heard.mine or heard.yours:
+            share = heard.mine or t.scenario.complement(heard.yours or ())
+            meant += "; " * bool(meant) + ("accepts" if heard.accepts else "an offer")
+    rest = t.scenario.complement(share) if share else ()
+    if move.error or share is None or min(*share, *rest) < 0:
+        return seat, move.text, saw, meant, "", ""
+    pays = [0, 0]
+    pays[seat] = t.scenario.points(seat, share)
+    pays[1 - seat] = t.scenario.points(1 - seat, rest)
+    return seat, move.text, saw, meant, *pays

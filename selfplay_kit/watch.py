@@ -1,0 +1,250 @@
+"""Things to look at that move: a viewer, a live run, figures that follow a slider.
+
+A :class:`Viewer` steps through transcripts, a :class:`Dashboard` shows a run of
+``rounds`` while it goes on, an :class:`Explorer` draws a figure anew as its controls
+move. All are widgets as in ``widgets``; what they show is plain HTML from ``shown``,
+which stays in pages where no widget can run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import exp, log2
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from . import plots, shown
+from .game import Transcript
+from .notebook import progress, show_game, table, watched
+from .rules import Objective, Scenario, Share, all_scenarios
+from .widgets import MAIN, ROW, TIGHT, Panel, button
+
+if TYPE_CHECKING:
+    from .rounds import Config, Round
+
+
+class Viewer(Panel):
+    """Step through transcripts: both private views, what the parser saw, and what
+    each offer would have paid. Raises ``ValueError`` where there is none."""
+
+    def __init__(self, transcripts: Sequence[Transcript]):
+        if not transcripts:
+            raise ValueError("no transcripts: there is nothing to step through")
+        self.transcripts = list(transcripts)
+        most = len(self.transcripts) - 1
+        self._game = w.BoundedIntText(
+            description=f"game (0 to {most})", max=most, **TIGHT
+        )
+        self._move = w.BoundedIntText(**TIGHT)
+        self._body = w.HTML()
+        back = button("Back", lambda: self.step(-1))
+        ahead = button("Next move", lambda: self.step(1), **MAIN)
+        self._game.observe(lambda _: self._turn_to(), "value")
+        self._move.observe(lambda _: self._show(), "value")
+        controls = w.HBox([self._game, self._move, back, ahead], layout=ROW)
+        super().__init__([controls, self._body])
+        self._turn_to()
+
+    @property
+    def transcript(self) -> Transcript:
+        """The game in view."""
+        return self.transcripts[self._game.value]
+
+    def step(self, by: int) -> None:
+        """Go on (or back) by so many moves, as far as there are any."""
+        self._move.value = max(0, min(self._move.value + by, self._move.max))
+
+    def _turn_to(self) -> None:
+        moves = len(self.transcript.moves)
+        self._move.value, self._move.max = 0, moves
+        self._move.description = f"moves (0 to {moves})"
+        self._show()
+
+    def _show(self) -> None:
+        self._body.value = shown.steps(self.transcript, self._move.value)
+
+    def still(self) -> str:
+        """The whole game in view, for pages without a kernel."""
+        return shown.steps(self.transcript, len(self.transcript.moves))
+
+
+class Dashboard(Panel):
+    """A live view of a run: hand ``progress`` and ``on_round`` to ``rounds.run``.
+
+    Curves of ``metric`` and of the share of deals, what each round kept, one game of
+    the latest round, and the time left, which is an estimate from the phases so far.
+    Where nobody watches (or ``live`` is false) it prints a line a phase instead.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        metric: str = "mean_points",
+        *,
+        live: bool | None = None,
+    ):
+        self.config, self.metric, self.rounds = config, metric, list[Any]()
+        self._line = None if (watched() if live is None else live) else progress()
+        self._bar = w.FloatProgress(max=1, layout={"width": "auto"})
+        self._said, self._body = w.HTML(), w.HTML()
+        self._phase, self._began, self._shown = "", 0.0, 0.0
+        self._took: dict[str, list[float]] = {"play": [], "train": []}
+        super().__init__([self._said, self._bar, self._body])
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Note a step, such as ``("round 3: play", 120, 500)``."""
+        if self._line:
+            return self._line(what, done, of)
+        now, kind = time.perf_counter(), what.rpartition(" ")[2]
+        if what != self._phase:
+            self._phase, self._began = what, now
+        if done == of:
+            self._took.setdefault(kind, []).append(now - self._began)
+        elif now - self._shown < 0.25:
+            return None
+        self._shown, self._bar.value = now, done / of
+        told = f"{what}: {done} of {of}. {self._left(kind, done / of, now)}"
+        self._said.value = shown.note(told, role="")
+        return None
+
+    def _left(self, kind: str, part: float, now: float) -> str:
+        """The time left in words; unknown until each kind of phase was seen once."""
+        mean = {k: sum(v) / len(v) for k, v in self._took.items() if v}
+        if len(mean) < 2:
+            return "The time left is known after round 1."
+        ahead = self.config.rounds + 1 - len(self.rounds)
+        seconds = ahead * (mean["play"] + mean["train"]) - (now - self._began)
+        if kind == "play":
+            seconds -= mean["train"]
+        return f"About {max(0, seconds) / 60:.1f} minutes left."
+
+    def on_round(self, whole: Round) -> None:
+        """Note a whole round, just played or found in the folder."""
+        self.rounds.append(whole)
+        rows = [self._row(r) for r in self.rounds]
+        if self._line:
+            print(
+                "round {}: {} points, deals {}, kept {}".format(*rows[-1]), flush=True
+            )
+            return
+        self._body.value = self.still()
+        if whole.number >= self.config.rounds:
+            self._said.value = shown.note("The run is complete.")
+            self._bar.value = 1
+
+    def _row(self, r: Any) -> tuple[str, ...]:
+        found, kept = r.metrics, r.metrics.get("training") or {}
+        share = f"{100 * kept['kept'] / kept['of']:.0f} %" if kept else "–"
+        value = found[self.metric]["value"]
+        points = "–" if value is None else f"{value:.2f}"
+        return (
+            str(r.number),
+            points,
+            f"{100 * found['agreement']['value']:.0f} %",
+            share,
+        )
+
+    def still(self) -> str:
+        """The rounds so far: figure, table, a game."""
+        if not self.rounds:
+            return f'{shown.STYLE}<div class="spk">No round is whole yet.</div>'
+        rows = [self._row(r) for r in self.rounds]
+        runs = {"this run": [r.metrics for r in self.rounds]}
+
+        def draw(figure: Any) -> str:
+            for ax, metric in zip(
+                figure.subplots(1, 2), (self.metric, "agreement"), strict=True
+            ):
+                plots.over_rounds(runs, metric, ax=ax)
+            return f"Two curves over rounds; at the end {rows[-1][1]} and {rows[-1][2]}"
+
+        names = ("round", self.metric.replace("_", " "), "deals", "kept of the last")
+        last = self.rounds[-1]
+        caption = f"The first game of round {last.number}"
+        return (
+            f'{shown.STYLE}<div class="spk">{shown.picture(draw, (9, 3.4))}'
+            f'<div class="spk-columns"><div>{table(names, rows, "Rounds so far")}</div>'
+            f"<div>{show_game(last.games()[0], caption=caption)}</div></div></div>"
+        )
+
+
+class Explorer(Panel):
+    """A figure that follows its controls: ``draw(ax, **values)`` draws it on an empty
+    axes and returns its words; a ``ValueError`` of it is shown as a sentence."""
+
+    def __init__(self, draw: Callable[..., str], **controls: Any):
+        self.draw, self.controls = draw, controls
+        self._figure = w.HTML()
+        for control in controls.values():
+            control.observe(lambda _: self._show(), "value")
+        row = w.HBox(list(controls.values()), layout=ROW)
+        super().__init__([row, self._figure])
+        self._show()
+
+    def _show(self) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        try:
+            inside = shown.picture(lambda f: self.draw(f.subplots(), **values))
+        except ValueError as e:
+            inside = shown.note(str(e))
+        self._figure.value = f'{shown.STYLE}<div class="spk">{inside}</div>'
+
+    def still(self) -> str:
+        """The figure at the present values."""
+        return self._figure.value
+
+
+def _slider(text: str, value: float, low: float, high: float) -> w.FloatSlider:
+    ends = {"min": low, "max": high, "step": 0.05}
+    return w.FloatSlider(description=text, value=value, **ends, **TIGHT)
+
+
+def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
+    """The deals of a pool, with a slider for λ and both players' values to choose:
+    which deal each player wants, and how many both prefer to no deal. It starts with
+    ``scenario``; only legal values can be chosen, and an illegal pair says why."""
+    counts = scenario.counts
+    legal = sorted({s.values[0] for s in all_scenarios() if s.counts == counts})
+
+    def draw(ax: Any, lam: float, mine: Share, theirs: Share) -> str:
+        s, objective = Scenario(counts, (mine, theirs)), Objective(round(lam, 2))
+        rewards = {
+            pair: objective.rewards(s.points(0, pair[0]), s.points(1, pair[1]))
+            for pair in s.allocations()
+        }
+        marks = {}
+        for p in (0, 1):
+            best = max(rewards, key=lambda pair: rewards[pair][p])
+            marks[f"player {p}'s choice, reward {rewards[best][p]:g}"] = best
+        liked = sum(min(pair) > 0 for pair in rewards.values())
+        told = f"{liked} of {len(rewards)} deals beat no deal for both"
+        plots.frontier(s, marks, ax=ax).set_title(f"λ = {objective.lam:g}: {told}")
+        return f"At λ = {objective.lam:g} {told}; {'; '.join(marks)}"
+
+    mine, theirs = (
+        w.Dropdown(options=legal, value=v, description=f"values of {p}", **TIGHT)
+        for p, v in enumerate(scenario.values)
+    )
+    return Explorer(draw, lam=_slider("λ", lam, -1, 1), mine=mine, theirs=theirs)
+
+
+def explore_temperature(
+    logits: Mapping[str, float], temperature: float = 1
+) -> Explorer:
+    """Probabilities of the words in ``logits`` and a slider for the temperature."""
+
+    def draw(ax: Any, temperature: float) -> str:
+        top = max(logits.values())
+        heights = [exp((x - top) / temperature) for x in logits.values()]
+        chances = [h / sum(heights) for h in heights]
+        bits = -sum(p * log2(p) for p in chances if p > 0)
+        ax.bar(list(logits), chances, color=plots.BLUE)
+        ax.set(ylim=(0, 1), ylabel="probability")
+        title = f"temperature {temperature:g}: {bits:.2f} bits of surprise a draw"
+        ax.set_title(title)
+        ax.tick_params("x", rotation=30)
+        return title
+
+    return Explorer(draw, temperature=_slider("temperature", temperature, 0.05, 3))

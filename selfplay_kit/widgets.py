@@ -1,0 +1,287 @@
+"""A table to play at, by clicking or by keyboard alone.
+
+A :class:`Table` seats a person opposite any player and drives one
+:class:`~selfplay_kit.game.Game` by events. It is a box of ipywidgets, all of it on
+the kernel's side, so it works wherever those do: JupyterLab, Colab, Voilà. The
+partner thinks in a thread, so the kernel stays free. What the person sees is made in
+``shown``, escaped. Left out: several people at one table.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from threading import RLock, Thread
+from typing import Any
+
+import ipywidgets as w
+
+from . import plots, shown
+from .game import Game, Transcript
+from .phrasebook import OFFERS_MINE, split_words
+from .play import Player
+from .protocol import MESSAGE, Move, Position, parse, propose
+from .rules import ITEMS, SEMI, Objective, Scenario, Share, scenarios
+
+ROW = {"flex_flow": "row wrap", "align_items": "center"}
+MAIN = {"button_color": plots.BLUE, "text_color": "white"}
+TIGHT: dict[str, Any] = {"style": {"description_width": "initial"}}
+
+
+def button(text: str, act: Callable[[], Any], **style: str) -> w.Button:
+    button = w.Button(description=text, style=style, layout={"width": "auto"})
+    button.on_click(lambda _: act())
+    return button
+
+
+class Panel(w.VBox):
+    """A box of widgets that leaves plain HTML, ``still()``, where none can run."""
+
+    def still(self) -> str:
+        """What an exported page shows."""
+        return ""
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        return None if bundle is None else bundle | {"text/html": self.still()}
+
+
+class Table(Panel):
+    """A person in ``seat`` plays ``partner`` for reward under ``objective``.
+
+    The first game is of ``scenario``, further ones and a ``None`` are drawn from the
+    train split by ``seed``; so is who speaks ``first`` where that is ``None``.
+    ``save_to`` is a folder: each game is added to its ``games.jsonl`` as it ends and
+    handed to ``on_end``. What the buttons do, :meth:`say`, :meth:`propose`,
+    :meth:`give_up` and :meth:`new_game` do as well; ``transcripts`` are the games
+    that ended. Raises ``ValueError`` for a seat that is not 0 or 1.
+
+    >>> from .scripted import Fair
+    >>> t = Table(Fair(), Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0))), first=0)
+    >>> t.say("i take 1 book 0 hats 1 ball .")
+    True
+    >>> t.wait()
+    >>> [line.by for line in t.game.position(0).lines][:2]
+    ['mine', 'theirs']
+    """
+
+    def __init__(
+        self,
+        partner: Player,
+        scenario: Scenario | None = None,
+        objective: Objective = SEMI,
+        *,
+        seat: int = 0,
+        first: int | None = None,
+        seed: int | str = 0,
+        save_to: str | Path | None = None,
+        on_end: Callable[[Transcript], None] | None = None,
+    ):
+        if seat not in (0, 1):
+            raise ValueError(f"seat must be 0 or 1; got {seat!r}")
+        self.partner, self.objective, self.seat = partner, objective, seat
+        self.first, self.seed, self.on_end = first, seed, on_end
+        self.save_to = None if save_to is None else Path(save_to)
+        self.transcripts: list[Transcript] = []
+        self.number, self.trouble = 0, ""
+        self._lock, self._thread = RLock(), Thread()
+        self.game: Game
+        self._next_scenario = scenario
+        self._head, self._talk, self._note = w.HTML(), w.HTML(), w.HTML()
+        self._worth, self._end = w.HTML(), w.HTML()
+        wide = {"flex": "1 1 14em", "width": "auto", "max_width": "44em"}
+        self._box = w.Text(
+            description="Message",
+            placeholder="say something; Enter sends it",
+            style={"description_width": "initial"},
+            layout=wide,
+        )
+        self._box.on_msg(self._heard_enter)
+        self._counts = [
+            w.BoundedIntText(
+                description=item,
+                continuous_update=True,
+                style={"description_width": "initial"},
+                layout={"width": "7em"},
+            )
+            for item in ITEMS
+        ]
+        for count in self._counts:
+            count.observe(lambda _: self._show_worth(), "value")
+        self._send = button("Send", lambda: self.say(self._box.value), **MAIN)
+        self._ask = button("Ask for this", self._ask_for)
+        self._propose = button(
+            "Propose this", lambda: self.propose(self.picked), **MAIN
+        )
+        self._give_up = button("Give up", self.give_up)
+        self._again = button("New game", self.new_game, **MAIN)
+        picker = w.HBox([w.Label("I take"), *self._counts], layout=ROW)
+        act = w.HBox([self._ask, self._propose, self._give_up], layout=ROW)
+        self._play = w.VBox(
+            [w.HBox([self._box, self._send], layout=ROW), picker, self._worth, act]
+        )
+        super().__init__(
+            [self._head, self._talk, self._note, self._play, self._end, self._again],
+            layout={"max_width": "56em"},
+        )
+        self.new_game()
+
+    # What a person can do ------------------------------------------------------
+
+    def say(self, text: str) -> bool:
+        """Send a message, or a whole move where ``text`` starts with its prefix.
+        Returns whether it was sent: not if empty, nor while the partner thinks."""
+        whole = parse(text, (99, 99, 99)).kind is not None
+        sent = bool(text.strip()) and self._move(text if whole else f"{MESSAGE} {text}")
+        if sent:
+            self._box.value = ""
+        return sent
+
+    def propose(self, share: Share) -> bool:
+        """Propose to take ``share``; the partner won't see which."""
+        return self._move(propose(share))
+
+    def give_up(self) -> bool:
+        """End the game with 0 points for both. The protocol knows no other way than
+        five invalid outputs in a row, so that is what the transcript holds."""
+        if not self.may_move:
+            return False
+        while not self.game.over:
+            self.game = self.game.submit(Move(""))
+        self._after()
+        return True
+
+    def new_game(self) -> None:
+        """Sit down to the next game; does nothing while one is going on."""
+        if self.number and self.going_on:
+            return
+        self._seed = f"{self.seed}/{self.number}"
+        rng = random.Random(self._seed)
+        drawn, coin = rng.choice(scenarios("train")), rng.randrange(2)
+        self._seated = self.partner.sit(1, seed=self._seed)
+        first = coin if self.first is None else self.first
+        self.game = Game(self._next_scenario or drawn, self.objective, first)
+        self._next_scenario, self.number = None, self.number + 1
+        self.trouble = self._box.value = self._end.value = ""
+        pool = zip(self._counts, ITEMS, self.game.scenario.counts, strict=True)
+        for count, item, most in pool:
+            count.value, count.max = 0, most
+            count.description = f"{item} (0–{most})"
+        self._after()
+        if self.number > 1:
+            self._box.focus()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when the partner has answered, for programs that play."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    @property
+    def picked(self) -> Share:
+        """The share in the picker."""
+        return tuple(count.value for count in self._counts)
+
+    @property
+    def going_on(self) -> bool:
+        """Whether the game is neither over nor broken off by the partner's failing."""
+        return not (self.game.over or self.trouble)
+
+    @property
+    def may_move(self) -> bool:
+        """Whether it is the person's turn."""
+        return self.going_on and self.game.turn == self.seat
+
+    # What follows from it ------------------------------------------------------
+
+    def _heard_enter(self, _: Any, content: dict, __: Any) -> None:
+        if content.get("event") == "submit":
+            self.say(self._box.value)
+
+    def _ask_for(self) -> None:
+        self._move(f"{MESSAGE} " + OFFERS_MINE[0].format(s=split_words(self.picked)))
+
+    def _move(self, text: str) -> bool:
+        if not self.may_move:
+            return False
+        self.game = self.game.submit(text)  # from here on it is the partner's turn
+        self._after()
+        return True
+
+    def _after(self) -> None:
+        """Go on after a move: the partner's turn, the person's, or the end."""
+        if self.game.over:
+            self._finish()
+        elif self.game.turn != self.seat:
+            self._thread = Thread(target=self._answer, daemon=True)
+            self._show()
+            self._thread.start()
+        else:
+            self._show()
+
+    def _answer(self) -> None:
+        game = self.game
+        try:
+            while not game.over and game.turn != self.seat:
+                game = game.submit(self._seated.reply([game.position()])[0])
+        except Exception as e:  # a model may do anything; the person must be told
+            self.trouble = f"Your partner can't go on ({type(e).__name__}: {e})."
+            self._seated.close()
+            self._show()
+        else:
+            self.game = game
+            self._after()
+
+    def _finish(self) -> None:
+        self._seated.close()
+        names = ("person", self.partner.name)
+        t = self.game.transcript(names if self.seat == 0 else names[::-1], self._seed)
+        self.transcripts.append(t)
+        try:
+            if self.save_to is not None:
+                self.save_to.mkdir(parents=True, exist_ok=True)
+                with (self.save_to / "games.jsonl").open("a", encoding="utf-8") as f:
+                    f.write(t.to_json() + "\n")
+        except OSError as e:
+            self.trouble = f"The game could not be saved: {e}."
+        self._end.value = shown.ending(t, self.seat)
+        self._show()
+        self._again.focus()
+        if self.on_end:
+            self.on_end(t)
+
+    # What the person sees ------------------------------------------------------
+
+    def _show(self) -> None:
+        with self._lock:  # whoever comes last shows the latest state
+            p = self.game.position(self.seat)
+            self._head.value, self._talk.value = shown.head(p), shown.talk(p)
+            self._play.layout.display = "" if self.going_on else "none"
+            self._again.layout.display = "none" if self.going_on else ""
+            for control in (self._box, self._send, self._ask):
+                control.disabled = p.must_propose
+            self._propose.disabled = p.opening
+            self._note.value = shown.note(self._told(p))
+            self._show_worth()
+        if p.must_propose and self.going_on:
+            self._counts[0].focus()
+
+    def _told(self, p: Position) -> str:
+        if self.trouble or self.game.over:
+            return self.trouble or "The game is over."
+        if not self.may_move:
+            return "Your partner is thinking …"
+        if p.must_propose:
+            return "Your partner has proposed. Choose what you take and propose."
+        if p.opening:
+            return "You speak first. The first move must be a message."
+        return "Your turn."
+
+    def _show_worth(self) -> None:
+        p, share = self.game.position(self.seat), self.picked
+        self._worth.value = shown.note(shown.worth(p, share), role="")
+
+    def still(self) -> str:
+        """The pool and the talk, for pages without a kernel."""
+        words = "<p>In a running notebook this is a table to play at.</p>"
+        return f'{self._head.value}<div class="spk">{words}</div>{self._talk.value}'
