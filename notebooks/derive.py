@@ -3,12 +3,17 @@
 A source is `source/NN_name.py` in jupytext's percent format. From it come
 `NN_name.ipynb`, without the cells tagged `solution`, and
 `solutions/NN_name.ipynb`, without the code cells tagged `exercise`. Neither
-holds an output; the same source gives the same bytes.
+holds an output; the same source gives the same bytes. What every notebook needs
+and no source should repeat, `frame.py` adds: badges, where to find help, a cell
+that fetches the kit.
 """
 
 import hashlib
+import os
 import re
 from pathlib import Path
+
+import frame
 
 HERE = Path(__file__).resolve().parent
 MAKE = "python notebooks/build.py make"
@@ -85,8 +90,9 @@ def check_pairs(cells: list[dict]) -> None:
         raise SourceError(f"an exercise without a solution: {stub}")
 
 
-def notebook_text(source: Path, solved: bool) -> str:
-    """The text of the notebook that `source` stands for."""
+def notebook_text(source: Path, solved: bool, address: str = "") -> str:
+    """The text of the notebook that `source` stands for; `address` is the
+    repository's, for the badges."""
     import jupytext
     import nbformat
     from nbformat import v4
@@ -107,6 +113,9 @@ def notebook_text(source: Path, solved: bool) -> str:
         new = v4.new_code_cell if code else v4.new_markdown_cell
         metadata = {k: v for k, v in cell.metadata.items() if k != "id"}
         cells.append(new(cell.source, id=name, metadata=metadata))
+    torch = bool(parsed.metadata.get("torch", False))
+    place = f"notebooks/{'solutions/' if solved else ''}{source.stem}.ipynb"
+    frame.put(cells, place, address, torch)
     metadata = {
         "kernelspec": {
             "display_name": "Python 3",
@@ -114,7 +123,7 @@ def notebook_text(source: Path, solved: bool) -> str:
             "name": "python3",
         },
         "language_info": {"name": "python"},
-        "selfplay_kit": {"torch": bool(parsed.metadata.get("torch", False))},
+        "selfplay_kit": {"torch": torch},
     }
     notebook = v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
@@ -124,11 +133,14 @@ def notebook_text(source: Path, solved: bool) -> str:
 
 def targets(folder: Path = HERE) -> dict[Path, str]:
     """Every notebook that the sources stand for, with its text."""
-    texts = {}
+    texts, address = {}, frame.address(folder.parent)
     for source in sources(folder):
         name = source.stem + ".ipynb"
-        texts[folder / name] = notebook_text(source, solved=False)
-        texts[folder / "solutions" / name] = notebook_text(source, solved=True)
+        for solved, place in ((False, folder), (True, folder / "solutions")):
+            texts[place / name] = notebook_text(source, solved, address)
+    readme = folder.parent / "README.md"
+    if readme.exists():
+        texts[readme] = frame.stamped(readme.read_text(encoding="utf-8"), address)
     return texts
 
 
@@ -147,9 +159,11 @@ def drift(folder: Path = HERE) -> list[str]:
     """A sentence for each notebook that is not what its source says."""
     wanted, said = targets(folder), []
     for path, text in wanted.items():
-        name = path.relative_to(folder).as_posix()
+        name = Path(os.path.relpath(path, folder)).as_posix()
         if not path.exists():
             said.append(f"{name} is missing. Run: {MAKE}")
+        elif path.read_text(encoding="utf-8") != text and path.suffix == ".md":
+            said.append(f"the badges in {name} are out of date. Run: {MAKE}")
         elif path.read_text(encoding="utf-8") != text:
             source = f"source/{path.stem}.py"
             said.append(f"{name} differs from {source}. Edit the source, then: {MAKE}")

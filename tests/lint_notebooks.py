@@ -9,6 +9,12 @@ import re
 
 LINES, COLUMNS, CELLS = 20, 88, 45
 GOALS = "In this notebook you will"
+EXERCISES = 2
+EXERCISE = {
+    "grade (easy, medium, hard)": r"\b(easy|medium|hard)\b|[●○]{3}",
+    "minutes": r"\b\d+ minutes\b",
+    "collapsed hint": r"<details>\s*<summary>Hint",
+}
 
 
 def outside_code(text: str) -> str:
@@ -26,8 +32,41 @@ def headings(notebook: dict) -> list[tuple[int, str]]:
     return [(len(marks), text.strip()) for marks, text in found]
 
 
+def has_tag(cell: dict, tag: str) -> bool:
+    return tag in cell["metadata"].get("tags", [])
+
+
 def tagged(notebook: dict, tag: str) -> list[dict]:
-    return [c for c in notebook["cells"] if tag in c["metadata"].get("tags", [])]
+    return [cell for cell in notebook["cells"] if has_tag(cell, tag)]
+
+
+def exercise_problems(notebook: dict, solved: bool) -> list[str]:
+    """At least two exercises; each with its grade, minutes, hint, cell and check.
+
+    The text of an exercise is the last Markdown cell before its code that names
+    an exercise.
+    """
+    said, text, found = [], "", 0
+    kind = "solution" if solved else "exercise"
+    cells = notebook["cells"]
+    for at, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown":
+            if re.search(r"\bexercise\b", cell["source"], re.IGNORECASE):
+                text = cell["source"]
+        elif has_tag(cell, kind):
+            found += 1
+            # A cell may hold several: what belongs to this one is the last.
+            own = re.split(r"\bexercise\b", text, flags=re.IGNORECASE)[-1]
+            for what, pattern in EXERCISE.items():
+                if not re.search(pattern, own, re.IGNORECASE):
+                    said.append(f"cell {cell['id']}: its exercise has no {what}")
+            later = itertools.takewhile(lambda c: not has_tag(c, kind), cells[at + 1 :])
+            if not any(has_tag(c, "check") for c in later):
+                said.append(f"cell {cell['id']} is an exercise without a check")
+            text = ""
+    if found < EXERCISES:
+        said.append(f"has {found} exercises, fewer than {EXERCISES}")
+    return said
 
 
 def cell_problems(cell: dict) -> list[str]:
@@ -92,8 +131,9 @@ def problems(notebook: dict, solved: bool = False) -> list[str]:
     """What is wrong with a notebook; `solved` for a solutions notebook."""
     said = [what for cell in notebook["cells"] for what in cell_problems(cell)]
     said += outline_problems(notebook) + shape_problems(notebook)
-    if len(notebook["cells"]) > CELLS:
-        said.append(f"has {len(notebook['cells'])} cells, more than {CELLS}")
+    told = [cell for cell in notebook["cells"] if not has_tag(cell, "fetch")]
+    if len(told) > CELLS:
+        said.append(f"has {len(told)} cells, more than {CELLS}")
     parameters = tagged(notebook, "parameters")
     if len(parameters) != 1:
         said.append(f"has {len(parameters)} cells tagged 'parameters', not one")
@@ -111,7 +151,4 @@ def problems(notebook: dict, solved: bool = False) -> list[str]:
     wrong = "exercise" if solved else "solution"
     if any(cell["cell_type"] == "code" for cell in tagged(notebook, wrong)):
         said.append(f"holds code tagged {wrong!r}")
-    stubs = len([c for c in tagged(notebook, "exercise") if c["cell_type"] == "code"])
-    if not solved and stubs > len(tagged(notebook, "check")):
-        said.append("has an exercise without a check")
-    return said
+    return said + exercise_problems(notebook, solved)

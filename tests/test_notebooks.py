@@ -46,6 +46,8 @@ print("profile", PROFILE)
 # %% [markdown] tags=["exercise"]
 # ## Exercise: add one
 #
+# Easy, 2 minutes.
+#
 # <details><summary>Hint</summary>
 #
 # A zeppelin is a hint.
@@ -64,6 +66,24 @@ if answer is None:
     assert "SELFPLAY_KIT_STRICT" not in os.environ
 else:
     assert answer == 2
+
+# %% [markdown]
+# **Exercise: take one away** · hard · 3 minutes.
+#
+# <details><summary>Hint</summary>
+#
+# Backwards.
+#
+# </details>
+
+# %% tags=["exercise"]
+less = None
+
+# %% tags=["solution"]
+less = 1 - 1
+
+# %% tags=["check"]
+print("not solved yet" if less is None else "right!")
 
 # %% [markdown]
 # ## Recap
@@ -235,7 +255,7 @@ def test_a_failing_cell_is_reported_and_the_others_run(folder, tmp_path, capsys)
     out = tmp_path / "build"
     assert tutorial.run(folder, out, "ci") == 1
     told = capsys.readouterr().out
-    assert "cell 5 (id stub), section 'Exercise: add one': NameError" in told
+    assert "cell 6 (id stub), section 'Exercise: add one': NameError" in told
     assert str(out / "01_count.ipynb") in told and "02_more ok" in told
     assert "Stopped with an error" in (out / "index.html").read_text(encoding="utf-8")
     assert "NameError" in (out / "01_count.html").read_text(encoding="utf-8")
@@ -304,10 +324,10 @@ def test_every_rule_can_be_broken(folder):
 
     stream = nbformat.v4.new_output("stream", text="x")
     first, last = good.cells[0].source, len(good.cells) - 1
-    assert "has outputs" in told(put(2, outputs=[stream]))
-    assert "has outputs" in told(put(2, execution_count=1))
-    assert "has 21 lines" in told(put(2, source="x\n" * 21))
-    assert "has a line of 89" in told(put(2, source="x" * 89))
+    assert "has outputs" in told(put(3, outputs=[stream]))
+    assert "has outputs" in told(put(3, execution_count=1))
+    assert "has 21 lines" in told(put(3, source="x\n" * 21))
+    assert "has a line of 89" in told(put(3, source="x" * 89))
     assert "without alt text" in told(more("![](a.png)"))
     assert "without alt text" in told(more('<img src="a.png">'))
     assert "2 first-level" in told(more("# Again"))
@@ -324,13 +344,21 @@ def test_every_rule_can_be_broken(folder):
     assert "more than 45" in told(
         lambda n: n.cells.extend(markdown("x") for _ in range(45))
     )
-    assert "has 0 cells tagged" in told(put(1, metadata={}))
-    assert 'no PROFILE = "cpu"' in told(put(1, source='PROFILE = "ci"'))
-    assert "two cells with one id" in told(put(2, id="stub"))
+    assert "has 0 cells tagged" in told(put(2, metadata={}))
+    assert 'no PROFILE = "cpu"' in told(put(2, source='PROFILE = "ci"'))
+    assert "two cells with one id" in told(put(3, id="stub"))
     assert "widgets" in told(lambda n: n.metadata.update(widgets={}))
-    assert "tagged 'solution'" in told(put(2, metadata={"tags": ["solution"]}))
-    assert "without a check" in told(put(5, metadata={}))
-    assert "lacks 'torch: true'" in told(put(2, source="import torch"))
+    assert "tagged 'solution'" in told(put(3, metadata={"tags": ["solution"]}))
+    assert "exercise without a check" in told(put(6, metadata={}))
+    task = good.cells[4].source
+    for lost, what in (
+        ("Easy", "no grade"),
+        ("2 minutes", "no minutes"),
+        ("<details>", "no collapsed hint"),
+    ):
+        assert what in told(put(4, source=task.replace(lost, "-")))
+    assert "has 1 exercises, fewer than 2" in told(put(5, metadata={}))
+    assert "lacks 'torch: true'" in told(put(3, source="import torch"))
     assert told(lambda n: None) == ""
 
 
