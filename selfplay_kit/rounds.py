@@ -31,7 +31,7 @@ from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
 from .models import LanguageModel, load_model, no_bars, weights_hash
-from .play import play_games
+from .play import Player, play_games
 from .policy import advantage_samples, anchored
 from .rules import Objective, scenarios
 
@@ -46,6 +46,7 @@ class Config:
     ``continue_from`` is ``previous`` (the paper) or ``base``. ``rule`` is ``clone``
     (the paper: imitate what ``filter`` keeps) or ``policy_gradient``, which heeds no
     filter (see ``policy``); ``kl`` is the price of leaving the base, under either.
+    ``at_once`` games are played together: fewer take less memory, and other dice.
     """
 
     base: str = "tiny"
@@ -64,6 +65,7 @@ class Config:
     precision: str = "auto"
     rule: str = "clone"
     kl: float = 0.0
+    at_once: int = 500
 
     def __post_init__(self) -> None:
         Objective(self.lam)
@@ -83,6 +85,8 @@ class Config:
                 f"games ({self.games}) must be a positive multiple of group "
                 f"({self.group}), the games per scenario"
             )
+        if self.at_once < 1:
+            raise ValueError(f"at_once must be 1 or more; got {self.at_once}")
         if self.rounds < 0:
             raise ValueError(f"rounds must be 0 or more; got {self.rounds}")
 
@@ -117,12 +121,16 @@ def run(
     config: Config,
     folder: str | Path,
     *,
+    partner: Player | None = None,
     progress: Progress | None = None,
     on_round: Callable[[Round], None] | None = None,
 ) -> list[Round]:
     """Play ``config.rounds`` rounds into ``folder``; whole rounds that are there
     are kept. Returns all rounds, 0 to ``config.rounds``.
 
+    With a ``partner`` the model plays seat 0 against it and learns from its own side
+    alone; the partner stays as it is, and its name, which the folder is held
+    against, must say who it is (see ``crossplay.best_response``).
     ``progress(what, done, of)`` is told of each game and training step,
     ``on_round`` of each round that is whole, those found in the folder too. Raises
     :class:`RunError` for a folder of another configuration or damaged files, and
@@ -132,7 +140,7 @@ def run(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base, config.precision)
-    _claim(config, folder, base)
+    _claim(config, folder, base, partner)
     done = read_rounds(folder, limit=config.rounds)
     if on_round:
         for whole in done:
@@ -148,12 +156,15 @@ def run(
         if number:
             if config.continue_from == "base":
                 lm = load_model(config.base, config.precision)
-            training = _learn(config, number, lm, done[-1].games(), progress)
+            sides = views(done[-1].games())
+            if partner is not None:
+                sides = [v for v in sides if v.seat == 0]
+            training = _learn(config, number, lm, sides, progress)
             with no_bars():
                 lm.model.save_pretrained(here / "model")
                 lm.tokenizer.save_pretrained(here / "model")
         trained = time.perf_counter()
-        games = _play(config, number, lm, progress)
+        games = _play(config, number, lm, partner, progress)
         played = time.perf_counter()
         _write(here / "games.jsonl", "".join(t.to_json() + "\n" for t in games))
         metrics = summarise(games, Objective(config.lam), seed=config.seed) | {
@@ -178,7 +189,7 @@ def draw_scenarios(config: Config, number: int) -> list[Any]:
     return [s for s in drawn for _ in range(config.group)]
 
 
-def _play(config, number, lm, progress) -> list[Transcript]:
+def _play(config, number, lm, partner, progress) -> list[Transcript]:
     ended = 0
 
     def on_end(i: int, t: Transcript) -> None:
@@ -187,21 +198,23 @@ def _play(config, number, lm, progress) -> list[Transcript]:
         if progress:
             progress(f"round {number}: play", ended, config.games)
 
+    mine = LMPlayer(lm, temperature=config.temperature, name=f"{config.base}@{number}")
     return play_games(
-        LMPlayer(lm, temperature=config.temperature, name=f"{config.base}@{number}"),
+        mine if partner is None else (mine, partner),
         draw_scenarios(config, number),
         Objective(config.lam),
         seed=f"{config.seed}/round {number}",
         on_end=on_end,
+        batch=config.at_once,
     )
 
 
-def _learn(config, number, lm, games, progress) -> dict[str, Any]:
+def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
     rng = random.Random(f"{config.seed}/round {number}/filter")
     if config.rule == "clone":
-        kept = [make_sample(v, lm) for v in FILTERS[config.filter](views(games), rng)]
+        kept = [make_sample(v, lm) for v in FILTERS[config.filter](sides, rng)]
     else:
-        kept = advantage_samples(views(games), lm)
+        kept = advantage_samples(sides, lm)
     base = load_model(config.base, config.precision) if config.kl else None
     training = fine_tune(
         lm,
@@ -217,7 +230,7 @@ def _learn(config, number, lm, games, progress) -> dict[str, Any]:
     )
     return {
         "kept": len(kept),
-        "of": 2 * len(games),
+        "of": len(sides),
         "steps": len(training.losses),
         "tokens": training.tokens,
         "loss_first": training.losses[0],
@@ -225,9 +238,13 @@ def _learn(config, number, lm, games, progress) -> dict[str, Any]:
     }
 
 
-def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
+def _claim(
+    config: Config, folder: Path, base: LanguageModel, partner: Player | None = None
+) -> None:
     """Write the configuration, or hold the one that is there against ours."""
     wanted = asdict(config) | {"base_weights": base.report.weights_hash}
+    if partner is not None:
+        wanted["partner"] = partner.name
     where = folder / "config.json"
     if not where.exists():
         _write(where, json.dumps(wanted | {"model": base.report.as_dict()}, indent=1))
@@ -244,7 +261,7 @@ def _claim(config: Config, folder: Path, base: LanguageModel) -> None:
     there = usual | there
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"
-        for key, value in wanted.items()
+        for key, value in ({"partner": None} | wanted).items()
         if key not in free and there.get(key) != value
     ]
     if differs:
