@@ -32,7 +32,8 @@ STYLE = """<style>
 .spk p.mine {background: #d9eaf5; margin-left: 12%}
 .spk p.theirs {background: #eee; margin-right: 12%}
 .spk p.wrong {background: #fdf0d5; border-left: 4px solid #8a5a00}
-.spk p.alert {font-weight: bold}
+.spk p.alert {font-weight: bold; padding-left: 0}
+.spk p.plain {padding-left: 0}
 .spk-columns {display: flex; flex-wrap: wrap; gap: 12px}
 .spk-columns > div {flex: 1 1 260px; min-width: 0}
 .spk img {max-width: 100%; height: auto}
@@ -55,7 +56,9 @@ def picture(draw: Callable[[Any], str], size: tuple[float, float] = (7, 4.2)) ->
 def note(text: str, role: str = "alert") -> str:
     """A sentence; with the role ``alert`` a screen reader says it at once."""
     kind = f' role="{role}"' if role else ""
-    return f'<div class="spk"{kind}><p class="{role}">{escape(text)}</p></div>'
+    return (
+        f'<div class="spk"{kind}><p class="{role or "plain"}">{escape(text)}</p></div>'
+    )
 
 
 def spoken(line: Line) -> str:
@@ -103,10 +106,10 @@ def worth(p: Position, share: Share) -> str:
     >>> from .rules import SEMI, Scenario
     >>> s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
     >>> worth(Game(s, SEMI).position(0), (1, 0, 1))
-    'Worth 5 of 10 points to you.'
+    '1 book, 0 hats, 1 ball: worth 5 of 10 points to you.'
     """
     mine = sum(v * k for v, k in zip(p.values, share, strict=True))
-    told = f"Worth {mine} of 10 points to you."
+    told = f"{share_text(share)}: worth {mine} of 10 points to you."
     if p.objective.lam == 0:
         return told
     rest = [n - k for n, k in zip(p.counts, share, strict=True)]
@@ -125,7 +128,9 @@ def ending(t: Transcript, seat: int = 0) -> str:
     """How a game ended for ``seat``, with the partner's values and the frontier."""
     mine = t.scenario if seat == 0 else t.scenario.mirrored()
     x, y = t.points[seat], t.points[1 - seat]
-    said = [f"No deal: {'five invalid outputs in a row' if t.aborted else why(t)}."]
+    said = [
+        f"No deal: {'five invalid outputs in a row' if t.aborted else why(t, seat)}."
+    ]
     marks, optimal = {}, False
     if t.shares is not None:
         pair = t.shares[seat], t.shares[1 - seat]
@@ -151,26 +156,29 @@ def ending(t: Transcript, seat: int = 0) -> str:
     def draw(figure: Any) -> str:
         ax = plots.frontier(mine, marks, ax=figure.subplots())
         ax.set(xlabel="your points", ylabel="your partner's points")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
         return "Every deal by your points and your partner's. " + " ".join(said)
 
     words = "".join(f"<p>{escape(s)}</p>" for s in said)
     return (
-        f'{STYLE}<div class="spk"><div role="alert">{words}</div>{picture(draw)}'
+        f'{STYLE}<div class="spk"><div role="alert">{words}</div>{picture(draw, (5, 5))}'
         "<details><summary>The whole game, as the parser saw it</summary>"
         f'<div class="wide">{show_game(t)}</div></details></div>'
     )
 
 
-def why(t: Transcript) -> str:
-    """Why a game that was not aborted has no deal."""
-    shares = [
-        (m.seat, parse(m.text, t.scenario.counts).share) for m in t.moves if not m.error
-    ]
-    made = [(s, share) for s, share in shares if share is not None]
-    if len(made) < 2:
+def why(t: Transcript, seat: int) -> str:
+    """Why a game that was not aborted has no deal, to the player of ``seat``."""
+    shares = {
+        m.seat: parse(m.text, t.scenario.counts).share for m in t.moves if not m.error
+    }
+    if None in shares.values():
         return "too many moves"
-    told = " and ".join(f"player {s} took {share_text(share)}" for s, share in made)
-    return f"{told}, which is not the pool"
+    yours, theirs = shares[seat] or (), shares[1 - seat] or ()
+    return (
+        f"you took {share_text(yours)}, your partner {share_text(theirs)}, and that is "
+        "not the pool"
+    )
 
 
 def steps(t: Transcript, upto: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from threading import RLock, Thread
+from threading import RLock, Thread, Timer
 from typing import Any
 
 import ipywidgets as w
@@ -94,16 +94,19 @@ class Table(Panel):
         self._box = w.Text(
             description="Message",
             placeholder="say something; Enter sends it",
+            continuous_update=False,  # else a late keystroke can miss its Enter
             style={"description_width": "initial"},
             layout=wide,
         )
         self._box.on_msg(self._heard_enter)
+        self._box.observe(lambda _: self._enter(), "value")
+        self._entered = False
         self._counts = [
             w.BoundedIntText(
                 description=item,
                 continuous_update=True,
                 style={"description_width": "initial"},
-                layout={"width": "7em"},
+                layout={"width": "10.5em"},
             )
             for item in ITEMS
         ]
@@ -121,6 +124,7 @@ class Table(Panel):
         self._play = w.VBox(
             [w.HBox([self._box, self._send], layout=ROW), picker, self._worth, act]
         )
+        self._again.layout.align_self = "flex-start"
         super().__init__(
             [self._head, self._talk, self._note, self._play, self._end, self._again],
             layout={"max_width": "56em"},
@@ -195,7 +199,16 @@ class Table(Panel):
     # What follows from it ------------------------------------------------------
 
     def _heard_enter(self, _: Any, content: dict, __: Any) -> None:
+        """Enter was pressed. The browser says so first, and then what the text is,
+        unless the kernel has it already: then nothing more will come."""
         if content.get("event") == "submit":
+            self._entered = True
+            Timer(0.3, self._enter).start()
+
+    def _enter(self) -> None:
+        with self._lock:
+            entered, self._entered = self._entered, False
+        if entered:
             self.say(self._box.value)
 
     def _ask_for(self) -> None:
