@@ -20,6 +20,7 @@ from .game import Game, Transcript
 from .protocol import ERRORS, Move, share_text
 
 PROFILES = ("ci", "cpu", "gpu")
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a person's Drive
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class Setup:
         if self.profile == "ci":
             return ci
         return cpu if self.profile == "cpu" or gpu is None else gpu
+
+    @property
+    def runs(self) -> Path:
+        """Where a notebook keeps its runs: ``runs/`` at the top of the checkout; in
+        Colab on Drive, if that is mounted, else in the session's own folder."""
+        if not _in_colab():
+            return Path("..") / "runs"
+        return DRIVE / "selfplay_kit" / "runs" if DRIVE.is_dir() else Path("runs")
 
 
 def setup(
@@ -64,7 +73,20 @@ def setup(
     if torch:
         line += f", {_torch_line(threads)}"
     print(line)
-    return Setup(profile)
+    here = Setup(profile)
+    if _in_colab():
+        print(f"Runs are kept in {here.runs}." + ("" if DRIVE.is_dir() else COLAB))
+    return here
+
+
+COLAB = (
+    " Colab forgets them when it disconnects. To keep them, before you run on: "
+    "from google.colab import drive; drive.mount('/content/drive')"
+)
+
+
+def _in_colab() -> bool:
+    return "google.colab" in sys.modules
 
 
 def _torch_line(threads: int | None) -> str:

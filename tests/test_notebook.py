@@ -1,6 +1,9 @@
 """What stands beside the story: checks, tables, a table to play at, progress."""
 
 import json
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +52,25 @@ def test_in_the_solutions_anything_but_right_stops(monkeypatch, answer):
     with pytest.raises(AssertionError, match="sum: "):
         check("sum", answer, is_four)
     assert check("sum", 4, is_four)
+
+
+# Where runs are kept -----------------------------------------------------------------
+
+
+def test_runs_stand_beside_the_notebooks(capsys):
+    assert notebook.setup("ci").runs == Path("..") / "runs"
+    assert "Runs are kept" not in capsys.readouterr().out
+
+
+def test_in_colab_runs_go_to_drive_if_that_is_mounted(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    drive = tmp_path / "MyDrive"
+    monkeypatch.setattr(notebook, "DRIVE", drive)
+    assert notebook.setup("ci").runs == Path("runs")
+    assert "drive.mount('/content/drive')" in capsys.readouterr().out
+    drive.mkdir()
+    assert notebook.setup("ci").runs == drive / "selfplay_kit" / "runs"
+    assert "drive.mount" not in capsys.readouterr().out
 
 
 # Tables -----------------------------------------------------------------------------

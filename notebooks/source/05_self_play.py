@@ -17,8 +17,7 @@
 #
 # **You need** notebook 04 (one round taken apart). Notebook 03 helps.
 # **Time**: about 15 minutes to read (an estimate); the run itself prints its
-# own estimate first. **Memory**: the README's table has what was measured; long
-# games fill the caches.
+# own estimate first. **Memory**: the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -49,6 +48,7 @@ here = notebook.setup(PROFILE, torch=True)
 # Each round: play K games of the model against itself; compute the reward of
 # both sides of each game; keep the sides **strictly above the mean**; fine-tune
 # the model on its own moves there; go on from that model. That is all of it.
+# (`at_once` is no part of it: fewer games side by side take less memory.)
 
 # %%
 from selfplay_kit.rounds import Config
@@ -57,7 +57,7 @@ K = here.pick(ci=24, cpu=500)
 ROUNDS = here.pick(ci=1, cpu=10)
 LAMBDA = {"semi": 0.0, "coop": 1.0, "strict": -1.0}
 configs = {
-    name: Config(base=BASE, lam=lam, games=K, rounds=ROUNDS, seed=SEED)
+    name: Config(BASE, lam, ROUNDS, K, seed=SEED, at_once=125)
     for name, lam in LAMBDA.items()
 }
 configs["semi"]
@@ -103,13 +103,10 @@ print(f"expect about {minutes:.1f} minutes for the three runs below")
 # goes on after the last whole round.
 
 # %%
-from pathlib import Path
-
 from selfplay_kit.rounds import run
 
-home = Path("..") / "runs" / "05"
-mark = base.report.weights_hash[:8]
-folders = {n: home / f"{n}-K{K}-seed{SEED}-{mark}" for n in configs}
+mark = f"K{K}-seed{SEED}-{base.report.weights_hash[:8]}-125"
+folders = {n: here.runs / "05" / f"{n}-{mark}" for n in configs}
 live = {}
 started = time.perf_counter()
 for name, config in configs.items():
@@ -123,69 +120,55 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # ## The main figure
 #
 # The coloured line is the run that you just made; its band is a 95 % bootstrap
-# interval over scenarios. The grey line and band are *recorded*: the mean of
-# several seeds that we ran before, with the interval between seeds. The two
+# interval over scenarios. The grey line with crosses is *recorded*: the mean of
+# several seeds that we ran before, with the interval between seeds. The two open
 # circles are the paper's GPT-3.5 before training and at its best: another model,
 # put there for scale.
 
 # %%
 import json
 
+import matplotlib.pyplot as plt
+
 from selfplay_kit import data, plots
 
 spine = json.loads(data.path("reference/spine.json").read_text("utf-8"))
 seeds = spine["config"]["seeds"]
+ROUND = "round of self-play (0 is the base)"
 PAPER = {"semi": (0.4, 5.8), "coop": (0.7, 12.1)}
-
-
-def recorded(ax, name, metric):
-    rows = [r[metric] for r in spine["runs"][name]["rounds"]]
-    low, high = [r["low"] for r in rows], [r["high"] for r in rows]
-    ax.fill_between(range(len(rows)), low, high, color="#BBBBBB", lw=0)
-    ax.plot(
-        [r["value"] for r in rows],
-        color=plots.GREY,
-        ls=":",
-        label=f"recorded, {seeds} seeds",
-    )
-
-
-# %% alt="Points over rounds, live run and recorded seeds, semi-competitive and cooperative"
-import matplotlib.pyplot as plt
-
 WANTED = (
     ("semi", "mean_points", "points a player"),
     ("coop", "mean_joint", "joint points, X + Y"),
 )
-fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for k, (ax, (name, metric, label)) in enumerate(zip(axes, WANTED)):
-    recorded(ax, name, metric)
-    found = [r.metrics[metric] for r in live[name]]
-    plots.curve(
-        ax,
-        [f["value"] for f in found],
-        k=k,
-        label="live, one seed",
-        low=[f["low"] for f in found],
-        high=[f["high"] for f in found],
-    )
-    ax.plot(
-        [0, 10],
-        PAPER[name],
-        "o",
-        mfc="none",
-        ms=9,
-        color="black",
-        label="the paper's GPT-3.5",
-    )
-    ax.set(
-        xlabel="round of self-play (0 is the base)",
-        ylabel=label,
-        title=f"{name}: {label}",
-        ylim=(0, None),
-    )
-    ax.legend(loc="lower right")
-plt.show()
+
+
+# %%
+def draw(ax, rows, metric, scale=1, **look):
+    """One curve: a metric over the rows of a run, with its band."""
+    found = [r[metric] for r in rows]
+    parts = {e: [scale * f[e] for f in found] for e in ("value", "low", "high")}
+    plots.curve(ax, parts.pop("value"), **parts, **look)
+
+
+def panels(legend="lower right"):
+    """Two axes, and what belongs into each: (axis, objective, metric)."""
+    axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
+    for ax, (name, metric, label) in zip(axes, WANTED):
+        yield ax, name, metric  # what follows is done when it is drawn
+        ax.set(xlabel=ROUND, ylabel=label, title=f"{name}: {label}")
+        ax.set_ylim(bottom=0)
+        ax.legend(loc=legend)
+    plt.show()
+
+
+# %% alt="Points over rounds, live run and recorded seeds, semi-competitive and cooperative"
+told = f"recorded, {seeds} seeds"
+for k, (ax, name, metric) in enumerate(panels()):
+    draw(ax, spine["runs"][name]["rounds"], metric, k=6, label=told)
+    rows = [r.metrics for r in live[name]]
+    draw(ax, rows, metric, k=k, label="live, one seed")
+    look = {"mfc": "none", "ms": 9, "color": "black"}
+    ax.plot([0, 10], PAPER[name], "o", label="the paper's GPT-3.5", **look)
 
 # %% [markdown]
 # *The figure: two panels, points over rounds. Left the points of a player under
@@ -208,18 +191,13 @@ def cell(row, metric, percent=False):
     return f"{a:.2f} [{b:.2f}, {c:.2f}]"
 
 
-rows = [
-    (
-        name,
-        row["round"],
-        cell(row, "mean_points"),
-        cell(row, "agreement", True),
-        cell(row, "pareto_agreed", True),
-        cell(row, "joint_optimal", True),
-    )
-    for name in LAMBDA
-    for row in spine["runs"][name]["rounds"][::10]
-]
+rows = []
+for name in LAMBDA:
+    for row in spine["runs"][name]["rounds"][::10]:
+        shares = ("agreement", "pareto_agreed", "joint_optimal")
+        percents = [cell(row, metric, True) for metric in shares]
+        points = cell(row, "mean_points")
+        rows.append((name, row["round"], points, *percents))
 head = (
     "objective",
     "round",
@@ -245,33 +223,13 @@ ARMS = (
     ("runs", f"the filter, {seeds} seeds"),
     ("no_filter", f"no filter, {controls} seeds"),
 )
-fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for ax, (name, metric, label) in zip(axes, WANTED):
+for ax, name, metric in panels("best"):
     for k, (arm, told) in enumerate(ARMS):
-        f = [r[metric] for r in spine[arm][name]["rounds"]]
-        plots.curve(
-            ax,
-            [x["value"] for x in f],
-            k=k,
-            label=told,
-            low=[x["low"] for x in f],
-            high=[x["high"] for x in f],
-        )
+        draw(ax, spine[arm][name]["rounds"], metric, k=k, label=told)
     best = spine["test"][name]["base_best"]
-    ax.axhline(
-        best[metric]["value"],
-        color=plots.GREEN,
-        ls="-.",
-        label=f"untrained base, temperature {best['temperature']}",
-    )
-    ax.set(
-        xlabel="round of self-play (0 is the base)",
-        ylabel=label,
-        title=f"{name}: {label}",
-        ylim=(0, None),
-    )
-    ax.legend(loc="best")
-plt.show()
+    told = f"untrained base, temperature {best['temperature']}"
+    level = best[metric]["value"]
+    ax.axhline(level, color=plots.GREEN, ls="-.", label=told)
 
 # %% [markdown]
 # *The figure: points over rounds with the filter, without it for as many steps,
@@ -289,18 +247,12 @@ NAMES = {
     "last": "last round",
     "last_at_0.3": "last round, temperature 0.3",
 }
-rows = [
-    (
-        name,
-        told,
-        cell(spine["test"][name][key], "mean_points"),
-        cell(spine["test"][name][key], "mean_joint"),
-        cell(spine["test"][name][key], "agreement", True),
-    )
-    for name in LAMBDA
-    for key, told in NAMES.items()
-    if key in spine["test"][name]
-]
+rows = []
+for name in LAMBDA:
+    for key in (key for key in NAMES if key in spine["test"][name]):
+        row = spine["test"][name][key]
+        points = [cell(row, metric) for metric in ("mean_points", "mean_joint")]
+        rows.append((name, NAMES[key], *points, cell(row, "agreement", True)))
 head = ("objective", "player", "points a player", "joint", "games with a deal")
 notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
 
@@ -311,21 +263,12 @@ notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
 # less clumsy, *clean* not at all. How far does each get?
 
 # %% alt="Points over rounds from the weak, the middling and the clean base"
-fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for ax, (name, metric, label) in zip(axes, WANTED):
+for ax, name, metric in panels():
     ours = {BASE: spine["runs"][name]}
     ours |= {b: by[name] for b, by in spine["other_bases"].items()}
     for k, (b, found) in enumerate(ours.items()):
-        rows = [r[metric] for r in found["rounds"]]
-        plots.curve(ax, [r["value"] for r in rows], k=k, label=b)
-    ax.set(
-        xlabel="round of self-play (0 is the base)",
-        ylabel=label,
-        title=f"{name}: {label}",
-        ylim=(0, None),
-    )
-    ax.legend(loc="lower right")
-plt.show()
+        rows = [r[metric]["value"] for r in found["rounds"]]
+        plots.curve(ax, rows, k=k, label=b)
 
 # %% [markdown]
 # *The figure: points over rounds from three starts.* A base that shows its skill
@@ -341,21 +284,10 @@ plt.show()
 # %% alt="Share of games with a deal over rounds under the three objectives"
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(LAMBDA):
-    f = [r["agreement"] for r in spine["runs"][name]["rounds"]]
-    plots.curve(
-        ax,
-        [100 * x["value"] for x in f],
-        k=k,
-        label=name,
-        low=[100 * x["low"] for x in f],
-        high=[100 * x["high"] for x in f],
-    )
-ax.set(
-    xlabel="round of self-play (0 is the base)",
-    ylabel="games with a deal, %",
-    title=f"Deals over rounds, {seeds} seeds",
-    ylim=(0, 100),
-)
+    rows = spine["runs"][name]["rounds"]
+    draw(ax, rows, "agreement", 100, k=k, label=name)
+ax.set(xlabel=ROUND, ylabel="games with a deal, %", ylim=(0, 100))
+ax.set_title(f"Deals over rounds, {seeds} seeds")
 ax.legend(loc="upper left")
 plt.show()
 
