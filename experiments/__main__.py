@@ -10,7 +10,16 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = ("bases", "binder", "slice", "spine", "sweep", "talk")
+COMMANDS = (
+    "bases",
+    "binder",
+    "language",
+    "ledger",
+    "slice",
+    "spine",
+    "sweep",
+    "talk",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
