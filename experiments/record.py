@@ -65,12 +65,13 @@ def over_seeds(found: Sequence[dict[str, Any]], names=METRICS) -> dict[str, Any]
 
 
 def save(result: dict[str, Any], out: Path, *, compact: bool = False) -> None:
-    """Write ``result`` to ``out`` as JSON, whole or not at all; ``compact`` puts a
-    list of numbers on one line."""
+    """Write ``result`` to ``out`` as JSON, whole or not at all; ``compact`` puts
+    innermost lists and objects on one line each."""
     out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
     if compact:
-        text = re.sub(r"\[[^][{}\"]*\]", lambda m: re.sub(r"\s+", " ", m[0]), text)
+        for inner in (r"\[[^][{}\"]*\]", r"\{[^{}]{,400}\}"):
+            text = re.sub(inner, lambda m: re.sub(r"\n\s*", " ", m[0]), text)
     part = out.with_name(out.name + ".part")
     part.write_text(text + "\n", encoding="utf-8", newline="\n")
     part.replace(out)
