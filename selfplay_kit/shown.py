@@ -91,8 +91,10 @@ def talk(position: Position) -> str:
 def head(p: Position) -> str:
     """What a seat knows from the start: pool, values, what it is paid for."""
     rows = list(zip(ITEMS, p.counts, p.values, strict=True))
-    lam = f"{p.objective.lam:+g} × your partner's points".replace("+1 × ", "+ ")
-    paid = "your own points" if p.objective.lam == 0 else f"your points {lam}"
+    lam, paid = p.objective.lam, "your own points"
+    if lam:
+        times = "" if abs(lam) == 1 else f"{abs(lam):g} × "
+        paid = f"your points {'+' if lam > 0 else '−'} {times}your partner's points"
     names = ("kind", "in the pool", "one is worth to you")
     return (
         f'{STYLE}<div class="spk">{table(names, rows, "Divide these")}'
@@ -146,7 +148,7 @@ def ending(t: Transcript, seat: int = 0) -> str:
         told = "nobody could have gained without the other losing"
         if not optimal:
             a, b = max(better, key=sum)
-            told = f"another deal pays {a} and {b}, so somebody could have gained"
+            told = f"another deal pays you {a} and your partner {b}"
         said.append(f"It is {'' if optimal else 'not '}Pareto-optimal: {told}.")
     said.append(f"Your reward: {t.rewards[seat]:g} (λ = {t.objective.lam:g}).")
     theirs = zip(ITEMS, mine.values[1], strict=True)
