@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from selfplay_kit.ledger import cells
+
 ROWS = {
     "base": "base, temperature 1",
     "base_best": "base, its best temperature",
@@ -120,9 +122,76 @@ def minutes_block(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+HEADLINES = (  # claims of the ledger that the README shows
+    "semi-points",
+    "coop-points",
+    "semi-gain",
+    "coop-gain",
+    "semi-agreement",
+    "coop-agreement",
+    "coop-pareto-level",
+    "semi-per-deal",
+    "coop-dialogues",
+    "ask-blind-coop",
+)
+
+
+def ledger_block(ledger: dict[str, Any]) -> str:
+    """The README's short ledger: how many rows have each verdict, a few rows."""
+    counts = [f"{n} *{v}*" for v, n in ledger["counts"].items() if n]
+    lines = [
+        f"{len(ledger['rows'])} rows: {', '.join(counts)}. A few of them:",
+        "",
+        "| claim | paper | ours | verdict |",
+        "|---|---|---|---|",
+    ]
+    for row in ledger["rows"]:
+        if row["id"] in HEADLINES:
+            told, *rest = cells(row)
+            model = f" ({row['model']})" if row["pretrained"] else ""
+            lines.append(f"| {' | '.join((told + model, *rest))} |")
+    return "\n".join(lines)
+
+
+def both_changed(row: dict[str, Any]) -> bool:
+    """Whether the paper's and our number both have a before and an after."""
+    paper, ours = row["paper"], row["ours"]
+    if ours is None or isinstance(paper, str):
+        return False
+    theirs = [paper.get(s) for s in ("before", "after")]
+    return "before" in ours and all(isinstance(x, int | float) for x in theirs)
+
+
+def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
+    """The paper's numbers beside ours, before and after, as an SVG."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from selfplay_kit import plots
+
+    rows = [r for r in ledger["rows"] if both_changed(r)]
+    shares = [r for r in rows if r["unit"].startswith("share")]
+    points = [r for r in rows if r not in shares]
+    with matplotlib.rc_context(plots.STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+        for ax, group, label in (
+            (axes[0], points, "points"),
+            (axes[1], shares, "% of games (messages)"),
+        ):
+            plots.dumbbells(
+                group, title=f"Before and after: {label}", label=label, ax=ax
+            )
+        handles, told = axes[0].get_legend_handles_labels()
+        fig.legend(handles, told, loc="outside lower center", ncols=2)
+        fig.savefig(out, metadata={"Date": None})
+        plt.close(fig)
+
+
 def stamp_all(readme: Path, reference: Path) -> None:
     """Stamp every block of ``readme`` whose recorded file is in ``reference``."""
-    blocks = {"spine": readme_block, "tutorial": minutes_block}
+    blocks = {"spine": readme_block, "tutorial": minutes_block, "ledger": ledger_block}
     for name, block in blocks.items():
         if (reference / f"{name}.json").exists():
             found = json.loads((reference / f"{name}.json").read_text("utf-8"))

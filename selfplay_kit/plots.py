@@ -180,6 +180,47 @@ def matrix(
     return ax
 
 
+def dumbbells(rows: Sequence[Mapping[str, Any]], *, title: str, label: str, ax=None):
+    """Rows of a ledger that hold a before and an after of the paper and of ours:
+    a dumbbell for the paper and for each model, open at before and filled at after,
+    ours with intervals."""
+    ids = list(dict.fromkeys(r["id"] for r in rows))
+    models = list(dict.fromkeys(r["model"] for r in rows))
+    ax = _axes(ax, figsize=(7.0, 0.8 + 0.5 * len(ids)))
+    scale = 100 if all(r["unit"].startswith("share") for r in rows) else 1
+    sides, apart, drawn = ("before", "after"), 0.7 / (1 + len(models)), set()
+    for row in rows:
+        k, at = models.index(row["model"]) + 1, ids.index(row["id"]) - 0.3
+        ours = [row["ours"][s] for s in sides]
+        if row["id"] not in drawn:
+            _dumbbell(ax, at, [scale * row["paper"][s] for s in sides], 0)
+        drawn.add(row["id"])
+        _dumbbell(ax, at + k * apart, [scale * n["value"] for n in ours], k)
+        for n in ours:
+            if n["low"] is not None:
+                x = [scale * n["low"], scale * n["high"]]
+                look = {"lw": 5, "alpha": 0.35, "zorder": 0}
+                ax.plot(x, [at + k * apart] * 2, color=CYCLE[k - 1], **look)
+    for k, told in enumerate(("the paper's GPT-3.5", *models)):
+        colour, marker = _dumbbell_look(k)
+        ax.plot([], [], marker, color=colour, label=told)
+    ax.set_yticks(range(len(ids)), ids)
+    ax.set(xlabel=label, title=title, ylim=(len(ids) - 0.5, -0.5), xlim=(0, None))
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def _dumbbell(ax, y: float, x: Sequence[float], k: int) -> None:
+    colour, marker = _dumbbell_look(k)
+    ax.plot(x, [y, y], color=colour, ls="-" if k else ":", lw=1.5, zorder=1)
+    for value, fill in zip(x, ("white", colour), strict=True):
+        ax.plot([value], [y], marker, mfc=fill, mec=colour, ms=7)
+
+
+def _dumbbell_look(k: int) -> tuple[str, str]:
+    return (CYCLE[k - 1], MARKERS[k - 1]) if k else (GREY, "D")
+
+
 LOOP = (
     "1  Play\nthe model plays\ngames against itself",
     "2  Score\neach player's view of\na game gets its reward",

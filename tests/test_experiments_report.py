@@ -8,7 +8,11 @@ import pytest
 from experiments import report
 
 HERE = Path(__file__).resolve().parent.parent
-BLOCKS = {"spine": report.readme_block, "tutorial": report.minutes_block}
+BLOCKS = {
+    "spine": report.readme_block,
+    "tutorial": report.minutes_block,
+    "ledger": report.ledger_block,
+}
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -1,0 +1,182 @@
+"""Our side of each claim of the ledger: which recorded numbers speak to it.
+
+A claim's id leads to one :class:`Ours` for each model that speaks to it. What is
+read is a path into a recorded file, or a function of several (see ``recorded``).
+The paper's side is ``data/reference/claims.toml``. No number of ours stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .recorded import (
+    Get,
+    NotThere,
+    Recorded,
+    What,
+    at_round,
+    best_of,
+    per_deal,
+    reference,
+    round_seconds,
+    trend,
+)
+from .sweep import LAMBDAS
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What speaks to a claim. ``models`` are the paths at which the name of the
+    model stands: where there are several, they have to agree. ``games`` leads to
+    the number of games of a seed."""
+
+    after: What
+    before: What | None = None
+    models: tuple[str, ...] = ("spine:config/base",)
+    games: str = "spine:config/test_games"
+    split: str = "test"
+    over: str = "seeds"
+
+
+METRIC = {"semi": "mean_points", "coop": "mean_joint"}
+REWARD = {"semi": "points", "coop": "joint"}
+CHANGED = {  # of these the change is a claim, from the base to the last round
+    "agreement": "agreement",
+    "pareto": "pareto_all",
+    "pareto-agreed": "pareto_agreed",
+    "joint-optimal": "joint_optimal",
+    "errors": "error_rate",
+    "aborts": "abort_rate",
+    "dialogues": "messages",
+}
+LEVELS = ("agreement", "pareto", "errors", "aborts")  # and of these where it ends
+
+
+def change(objective: str, metric: str, after="last", before="base") -> Ours:
+    """Two rows of the spine's test scores."""
+    path = f"spine:test/{objective}"
+    return Ours(f"{path}/{after}/{metric}", f"{path}/{before}/{metric}")
+
+
+def spine(o: str) -> dict[str, Ours]:
+    """What the spine says under one objective, semi or coop."""
+    metric, test, played = METRIC[o], f"spine:test/{o}", f"spine:runs/{o}/rounds"
+    last, points = f"{test}/last/{metric}", change(o, metric)
+    per, start = per_deal(f"{test}/last", metric), per_deal(f"{test}/base", metric)
+    time = round_seconds(played)
+    return {
+        f"{o}-points": points,
+        f"{o}-points-level": Ours(last),
+        f"{o}-gain": points,
+        **{f"{o}-{k}": change(o, name) for k, name in CHANGED.items()},
+        **{f"{o}-{k}-level": Ours(f"{test}/last/{CHANGED[k]}") for k in LEVELS},
+        f"{o}-per-deal": Ours(per, start),
+        f"{o}-per-deal-level": Ours(per),
+        f"ask-seed-{o}": points,
+        f"ask-held-out-{o}": Ours(last, f"{played}/-1/{metric}"),
+        f"ask-random-{o}": Ours(last, reference(f"random_{REWARD[o]}")),
+        f"ask-teller-{o}": Ours(last, reference(f"teller_{REWARD[o]}")),
+        f"ask-filter-{o}": change(o, metric, after="no_filter"),
+        f"ask-temperature-{o}": change(o, metric, before="base_best"),
+        f"ask-time-{o}": Ours(time, games="spine:config/games", split="train"),
+    }
+
+
+def words(path: str, before: str | None = None) -> Ours:
+    """What ``language`` counted in the rounds' own play."""
+    at = "language:objectives/"
+    return Ours(
+        at + path,
+        at + before if before else None,
+        models=("language:config/base",),
+        games="language:config/games",
+        split="train",
+    )
+
+
+def language(o: str) -> dict[str, Ours]:
+    """What ``language`` says under one objective, semi or coop."""
+    rounds, of = f"{o}/rounds", f"{o}/correlation"
+    return {
+        f"{o}-vocabulary": words(f"{rounds}/-1/vocabulary", f"{rounds}/0/vocabulary"),
+        f"correlation-{o}": words(f"{of}/all"),
+        f"correlation-{o}-agreed": words(f"{of}/agreed"),
+        f"ask-first-{o}": words(f"{rounds}/-1/first_mover"),
+    }
+
+
+def talk(after: str, before: str | Get) -> Ours:
+    """The joint points of one arm of ``talk`` beside another's, or a reference."""
+    arms = [f"talk:arms/{a}/base" for a in (after, before) if isinstance(a, str)]
+    return Ours(
+        best_of(after, "mean_joint"),
+        best_of(before, "mean_joint") if isinstance(before, str) else before,
+        models=tuple(arms),
+        games="talk:config/test_games",
+    )
+
+
+SWEPT: dict[str, Any] = {
+    "models": ("sweep:config/base",),
+    "games": "sweep:config/test_games",
+}
+
+
+def swept(after: str, before: str = "standard", metric: str = "mean_points") -> Ours:
+    """One variant of the sweep beside another, on the test split."""
+    path = "sweep:variants/{}/test/" + metric
+    return Ours(path.format(after), path.format(before), **SWEPT)
+
+
+def climbed(variant: str) -> Ours:
+    """A variant of the sweep: its last round beside its base, in its own play."""
+    path = f"sweep:variants/{variant}/rounds/mean_points"
+    own = SWEPT | {"games": "sweep:config/games"}
+    return Ours(at_round(path), at_round(path, 0), split="train", **own)
+
+
+def at_lambda(lam: float) -> str:
+    """The name of the variant with that λ."""
+    return f"lam={lam:g}" if lam else "standard"
+
+
+JOINT_BY_LAMBDA = {x: f"sweep:variants/{at_lambda(x)}/test/mean_joint" for x in LAMBDAS}
+
+
+def _later(name: str) -> Ours:
+    def wait(recorded: Recorded) -> Any:
+        raise NotThere(name)
+
+    return Ours(wait)
+
+
+ONE: dict[str, Ours] = {
+    **spine("semi"),
+    **spine("coop"),
+    **language("semi"),
+    **language("coop"),
+    "strict-flat": Ours("spine:test/strict/last/mean_reward"),
+    "ask-seed-strict": change("strict", "agreement"),
+    "ask-blind-coop": Ours("spine:test/coop/last/mean_joint", reference("blind_joint")),
+    "ask-blind-group": talk("above_scenario_mean", reference("blind_joint")),
+    "ask-rule-group": talk("above_scenario_mean", "above_mean"),
+    "ask-rule-gradient": talk("policy_gradient", "above_mean"),
+    "ask-lambda-trend": Ours(trend(JOINT_BY_LAMBDA), **SWEPT),
+    "ask-lambda-half": swept("lam=0.5", metric="mean_joint"),
+    "ask-lambda-one": swept("lam=1", "lam=0.5", "mean_joint"),
+    "ask-lambda-minus-half": swept("lam=-0.5", metric="mean_joint"),
+    "ask-lambda-collapse": swept("lam=-1", metric="agreement"),
+    "ask-first-change": words(
+        "semi/rounds/-1/first_mover", "semi/rounds/0/first_mover"
+    ),
+    "ask-why-everything": climbed("filter=everything"),
+    "ask-why-nonzero": climbed("filter=nonzero"),
+    "ask-why-from-base": swept("continue_from=base"),
+    "ask-why-games": swept("games=125"),
+    "strict-share": _later("crossplay"),
+    "strict-useless": _later("crossplay"),
+    **{f"{o}-inconsistent": _later("language") for o in METRIC},
+    **{f"ask-open-{o}": _later("smollm") for o in METRIC},
+}
+OURS: dict[str, tuple[Ours, ...]] = {name: (ours,) for name, ours in ONE.items()}
