@@ -152,6 +152,15 @@ TABLE = {
         ],
     ),
     ("02_players", "Exercise 2.2"): (
+        nothing,
+        [
+            ("tables[game.turn]", "tables[0]", "seat 0 needs its own position"),
+            ("game.position()", "game.position(1)", "seat 0 needs its own position"),
+            ("game = game", "_ = game", "each time anew"),
+            ("while not", "if not", "1 moves were made, and it is not over"),
+        ],
+    ),
+    ("02_players", "Exercise 2.3"): (
         a_field,
         [
             ("return best_share(view, self.aim(view))", WHAT_IS_LEFT, "randomsplit"),

@@ -173,8 +173,7 @@ notebook.table(head, rows, f"Points of the two: {game.points}")
 # home with 0.
 #
 # **Try.** Let player 0 keep its word: change its share to `0 books`.
-
-# %% [markdown]
+#
 # ## Meet the negotiators
 #
 # Each answers two questions: *what do I ask for now?* and *do I take this offer?* One
@@ -301,8 +300,57 @@ notebook.table(head, rows, "Points with and without the lie")
 
 # %% [markdown]
 # One scenario proves nothing: here the pool and the partner made the lie cost its
-# teller. To know whether lies pay *in general*, and against whom, we need a
-# tournament.
+# teller. To know whether lies pay *in general*, and against whom, we need many games.
+#
+# **Exercise 2.2** · medium · 10 minutes. What does `play_games` do? Write it for one
+# game. `tables[seat].reply([position])` gives a list with one move; `game.turn` is
+# the seat whose turn it is. Play until `game.over`; return the game that is over.
+#
+# <details><summary>Hint</summary>
+#
+# A `while` loop of two lines. A game never changes: `game.submit(move)` gives you the
+# *next* one, so write `game = game.submit(move)`. Which position? Of the seat whose
+# turn it is: `game.position()`.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def play_on(game, tables):
+    """The game after both have played to its end."""
+    return None  # your turn
+
+
+# %% tags=["solution"]
+def play_on(game, tables):
+    """The game after both have played to its end."""
+    while not game.over:
+        (move,) = tables[game.turn].reply([game.position()])
+        game = game.submit(move)
+    return game
+
+
+# %% tags=["check"]
+from unittest.mock import Mock
+
+
+def test_play_on(play_on):
+    left = [[m for m in t.moves if m.seat == p] for p in (0, 1)]
+
+    def reply(p, asked):
+        if asked[0].seat != p or not left[p]:
+            raise ValueError(f"seat {p} needs its own position, each time anew")
+        return [left[p].pop(0)]
+
+    tables = [Mock(reply=lambda asked, p=p: reply(p, asked)) for p in (0, 1)]
+    game = play_on(Game(scenario, SEMI, first=t.first), tables)
+    if game is None:
+        return notebook.NOT_SOLVED
+    if not game.over:
+        return f"{len(game.moves)} moves were made, and it is not over"
+
+
+solved = notebook.check("Exercise 2.2", play_on, test_play_on)
 
 # %% [markdown]
 # ## A tournament
@@ -478,16 +526,28 @@ plt.show()
 # first word decides: look at *blind*. Between two that give way with time it is the
 # other way round: whoever speaks first is also the first to give way. An interval
 # that covers 0, as a wide one may, says only that these games cannot tell.
-
-# %% [markdown]
+#
 # ## Play it yourself
 #
-# Set `PLAY = True` in the second cell from the top, run it, then run this cell: you
-# sit in seat 0 and type your moves, against *fair*, in a scenario that you don't
-# know. Otherwise a stand-in types five lines, one of them wrong.
+# Now you: against *fair*, which doesn't know your values, as you don't know its. Talk
+# first. *Ask for this* says your choice in words that a script can read; *Propose
+# this* is final, and hidden. Tab and Enter are enough.
 #
-# While the box waits for you, no other cell runs; a proposal ends the game soon. Type
-# a whole line each time: `[message] …` or `[propose] (1 book, 0 hats, 1 ball)`.
+# **Predict.** How many points will you make? And how many would be there to make?
+
+# %%
+from selfplay_kit.widgets import Table
+
+Table(Fair(), objective=SEMI, save_to=here.runs / "02")
+
+# %% [markdown]
+# Each game that you end is added to `runs/02/games.jsonl`, as plain as any transcript
+# here. Another `partner` or `objective` makes another table.
+#
+# **Or by typing.** Set `PLAY = True` in the second cell from the top, run it, then
+# run the next cell. Otherwise a stand-in types five lines, one of them wrong. While
+# the box waits for you, no other cell runs. Type a whole line each time: `[message]
+# …` or `[propose] (1 book, 0 hats, 1 ball)`.
 
 # %%
 alike = [s for s in scenarios("train") if s.counts == (3, 1, 1)]
@@ -509,23 +569,13 @@ def stand_in(prompt):
 ask = input if PLAY and PROFILE != "ci" else stand_in
 mine = notebook.play_by_typing(Fair(), secret, SEMI, ask=ask)
 
-# %% alt="All deals of the played scenario, with a mark on yours"
-deal = {"your deal": mine.shares} if mine.agreed else {}
-ax = plots.frontier(secret, deal)
-you, partner = secret.values
-ax.set_title(f"Your values {you}, your partner's {partner}")
-plt.show()
-
 # %% [markdown]
-# *Figure: the deals of the scenario; an open mark shows yours, if there was one.*
+# **Explain.** When it is over the partner's values lie open; while you talked you
+# could not know them. Was there a deal that both of you would have liked better?
 #
-# **Explain.** Now the partner's values are on the table; while you talked you could
-# not know them. Was there a deal that both of you would have liked better?
-
-# %% [markdown]
 # ## Your own negotiator
 #
-# **Exercise 2.2** · hard · 20 minutes. Write one that earns more against the seven
+# **Exercise 2.3** · hard · 20 minutes. Write one that earns more against the seven
 # than *randomsplit* does; then climb. In `view` you find `view.values` (yours),
 # `view.counts`, `view.theirs` (what the partner claims, or `None`), `view.spoken`
 # (your messages so far), `view.shares()` and `view.points(share)`.
@@ -592,7 +642,7 @@ def test_mine(Mine):
         return f"randomsplit earns {floor:.2f}; where do you lose points?"
 
 
-solved = notebook.check("Exercise 2.2", Mine, test_mine)
+solved = notebook.check("Exercise 2.3", Mine, test_mine)
 
 # %% [markdown]
 # Your rank was measured on the *development* scenarios, and you may look at it as

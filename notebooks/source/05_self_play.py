@@ -198,14 +198,8 @@ for name in LAMBDA:
         percents = [cell(row, metric, True) for metric in shares]
         points = cell(row, "mean_points")
         rows.append((name, row["round"], points, *percents))
-head = (
-    "objective",
-    "round",
-    "points a player",
-    "games with a deal",
-    "Pareto-optimal, of deals",
-    "best joint, of games",
-)
+head = ("objective", "round", "points a player", "games with a deal")
+head += ("Pareto-optimal, of deals", "best joint, of games")
 notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds")
 
 # %% [markdown]
