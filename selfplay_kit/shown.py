@@ -130,30 +130,20 @@ def ending(t: Transcript, seat: int = 0) -> str:
     """How a game ended for ``seat``, with the partner's values and the frontier."""
     mine = t.scenario if seat == 0 else t.scenario.mirrored()
     x, y = t.points[seat], t.points[1 - seat]
-    said = [
-        f"No deal: {'five invalid outputs in a row' if t.aborted else why(t, seat)}."
-    ]
-    marks, optimal = {}, False
+    marks, said = {}, [f"No deal: {why(t, seat)}."]
     if t.shares is not None:
-        pair = t.shares[seat], t.shares[1 - seat]
-        marks, optimal = {"your deal": pair}, pair in pareto(mine)
+        marks = {"your deal": (t.shares[seat], t.shares[1 - seat])}
+        best = [(mine.points(0, a), mine.points(1, b)) for a, b in pareto(mine)]
+        a, b = max((p for p in best if p[0] >= x and p[1] >= y), key=sum)
+        told = "not Pareto-optimal: another deal pays you {} and your partner {}"
+        if (a, b) == (x, y):
+            told = "Pareto-optimal: neither could gain without the other losing"
         said = [f"Deal: {x} points for you, {y} for your partner."]
-        better = [
-            (a, b)
-            for a, b in (
-                (mine.points(0, a), mine.points(1, b)) for a, b in pareto(mine)
-            )
-            if a >= x and b >= y
-        ]
-        told = "nobody could have gained without the other losing"
-        if not optimal:
-            a, b = max(better, key=sum)
-            told = f"another deal pays you {a} and your partner {b}"
-        said.append(f"It is {'' if optimal else 'not '}Pareto-optimal: {told}.")
+        said.append(f"It is {told.format(a, b)}.")
     said.append(f"Your reward: {t.rewards[seat]:g} (λ = {t.objective.lam:g}).")
-    theirs = zip(ITEMS, mine.values[1], strict=True)
-    values = ", ".join(f"{v} for each {i[:-1]}" for i, v in theirs)
-    said.append(f"Your partner's values were {values}.")
+    each = zip(ITEMS, mine.values[1], strict=True)
+    theirs = ", ".join(f"{v} for each {i[:-1]}" for i, v in each)
+    said.append(f"Your partner's values were {theirs}.")
 
     def draw(figure: Any) -> str:
         ax = plots.frontier(mine, marks, ax=figure.subplots())
@@ -163,14 +153,17 @@ def ending(t: Transcript, seat: int = 0) -> str:
 
     words = "".join(f"<p>{escape(s)}</p>" for s in said)
     return (
-        f'{STYLE}<div class="spk"><div role="alert">{words}</div>{picture(draw, (5, 5))}'
+        f'{STYLE}<div class="spk"><div role="alert">{words}</div>'
+        f"{picture(draw, (5, 5))}"
         "<details><summary>The whole game, as the parser saw it</summary>"
         f'<div class="wide">{show_game(t)}</div></details></div>'
     )
 
 
 def why(t: Transcript, seat: int) -> str:
-    """Why a game that was not aborted has no deal, to the player of ``seat``."""
+    """Why a game has no deal, told to the player of ``seat``."""
+    if t.aborted:
+        return "five invalid outputs in a row"
     shares = {
         m.seat: parse(m.text, t.scenario.counts).share for m in t.moves if not m.error
     }

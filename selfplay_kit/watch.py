@@ -73,9 +73,10 @@ class Viewer(Panel):
 class Dashboard(Panel):
     """A live view of a run: hand ``progress`` and ``on_round`` to ``rounds.run``.
 
-    Curves of ``metric`` and of the share of deals, what each round kept, one game of
-    the latest round, and the time left, which is an estimate from the phases so far.
-    Where nobody watches (or ``live`` is false) it prints a line a phase instead.
+    It shows itself below the cell that starts the run: curves of ``metric`` and of
+    the share of deals, what each round kept of the one before, the first game of the
+    latest round, and the time left, estimated from the phases so far. Where nobody
+    watches (or ``live`` is false) it prints plain lines, ``label`` before each.
     """
 
     def __init__(
@@ -83,68 +84,71 @@ class Dashboard(Panel):
         config: Config,
         metric: str = "mean_points",
         *,
+        label: str = "",
         live: bool | None = None,
     ):
-        self.config, self.metric, self.rounds = config, metric, list[Any]()
-        self._line = None if (watched() if live is None else live) else progress()
+        self.config, self.metric, self.label = config, metric, label
+        self.rounds: list[Round] = []
+        quiet = not (watched() if live is None else live)
+        self._line = progress(label) if quiet else None
         self._bar = w.FloatProgress(max=1, layout={"width": "auto"})
         self._said, self._body = w.HTML(), w.HTML()
-        self._phase, self._began, self._shown = "", 0.0, 0.0
-        self._took: dict[str, list[float]] = {"play": [], "train": []}
+        self._placed, self._said_at, self._drawn_at = quiet, 0.0, 0.0
         super().__init__([self._said, self._bar, self._body])
+
+    def _place(self) -> None:
+        if not self._placed:
+            from IPython.display import display
+
+            display(self)
+            self._placed = True
 
     def progress(self, what: str, done: int, of: int) -> None:
         """Note a step, such as ``("round 3: play", 120, 500)``."""
         if self._line:
             return self._line(what, done, of)
-        now, kind = time.perf_counter(), what.rpartition(" ")[2]
-        if what != self._phase:
-            self._phase, self._began = what, now
-        if done == of:
-            self._took.setdefault(kind, []).append(now - self._began)
-        elif now - self._shown < 0.25:
+        self._place()
+        now = time.perf_counter()
+        if done < of and now - self._said_at < 0.25:
             return None
-        self._shown, self._bar.value = now, done / of
-        told = f"{what}: {done} of {of}. {self._left(kind, done / of, now)}"
+        self._said_at, self._bar.value = now, done / of
+        told = f"{self.label}{what}: {done} of {of}. {self._left(what, done / of)}"
         self._said.value = shown.note(told, role="")
         return None
 
-    def _left(self, kind: str, part: float, now: float) -> str:
-        """The time left in words; unknown until each kind of phase was seen once."""
-        mean = {k: sum(v) / len(v) for k, v in self._took.items() if v}
-        if len(mean) < 2:
-            return "The time left is known after round 1."
-        ahead = self.config.rounds + 1 - len(self.rounds)
-        seconds = ahead * (mean["play"] + mean["train"]) - (now - self._began)
-        if kind == "play":
-            seconds -= mean["train"]
-        return f"About {max(0, seconds) / 60:.1f} minutes left."
+    def _left(self, what: str, part: float) -> str:
+        """The time left in words: unknown until a round has been trained."""
+        spent = [r.metrics["seconds"] for r in self.rounds]
+        if len(spent) < 2:
+            return "How long it takes is known after round 1."
+        play = sum(s["play"] for s in spent) / len(spent)
+        train = sum(s["train"] for s in spent) / (len(spent) - 1)  # not in round 0
+        seconds = (self.config.rounds - len(spent)) * (play + train)
+        training = what.endswith("train")
+        seconds += (1 - part) * (train if training else play) + training * play
+        return f"About {seconds / 60:.1f} minutes left."
 
     def on_round(self, whole: Round) -> None:
         """Note a whole round, just played or found in the folder."""
         self.rounds.append(whole)
-        rows = [self._row(r) for r in self.rounds]
         if self._line:
-            print(
-                "round {}: {} points, deals {}, kept {}".format(*rows[-1]), flush=True
-            )
+            row = "round {}: {} points, deals {}, kept {}".format(*self._row(whole))
+            print(f"{self.label}{row}", flush=True)
             return
-        self._body.value = self.still()
-        if whole.number >= self.config.rounds:
-            self._said.value = shown.note("The run is complete.")
+        self._place()
+        now, last = time.perf_counter(), whole.number >= self.config.rounds
+        if last or now - self._drawn_at > 1:  # a folder's rounds come all at once
+            self._body.value, self._drawn_at = self.still(), now
+        if last:
+            self._said.value = shown.note(f"{self.label}the run is complete.")
             self._bar.value = 1
 
-    def _row(self, r: Any) -> tuple[str, ...]:
-        found, kept = r.metrics, r.metrics.get("training") or {}
+    def _row(self, r: Round) -> tuple[str, ...]:
+        kept = r.metrics["training"]
         share = f"{100 * kept['kept'] / kept['of']:.0f} %" if kept else "–"
-        value = found[self.metric]["value"]
-        points = "–" if value is None else f"{value:.2f}"
-        return (
-            str(r.number),
-            points,
-            f"{100 * found['agreement']['value']:.0f} %",
-            share,
-        )
+        value, deals = (r.metrics[m]["value"] for m in (self.metric, "agreement"))
+        told = "–" if value is None else f"{value:.2f}"
+        return str(r.number), told, f"{100 * deals:.0f} %", share
 
     def still(self) -> str:
         """The rounds so far: figure, table, a game."""
@@ -154,10 +158,9 @@ class Dashboard(Panel):
         runs = {"this run": [r.metrics for r in self.rounds]}
 
         def draw(figure: Any) -> str:
-            for ax, metric in zip(
-                figure.subplots(1, 2), (self.metric, "agreement"), strict=True
-            ):
-                plots.over_rounds(runs, metric, ax=ax)
+            one, two = figure.subplots(1, 2)
+            plots.over_rounds(runs, self.metric, ax=one)
+            plots.over_rounds(runs, "agreement", ax=two, ylabel="games with a deal")
             return f"Two curves over rounds; at the end {rows[-1][1]} and {rows[-1][2]}"
 
         names = ("round", self.metric.replace("_", " "), "deals", "kept of the last")

@@ -98,7 +98,7 @@ def test_a_whole_game_by_clicks_is_saved_and_replays(tmp_path):
     assert "No deal: five invalid outputs in a row." in table._end.value
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     strategies.scenarios(),
     st.sampled_from(sorted(NEGOTIATORS)),
