@@ -12,9 +12,10 @@ holds:
                   ``seeds``: the seeds played,
                   ``stopped``: {seed: why it could learn no more}, mostly empty,
                   ``rounds``: {metric: one list for each seed, a value a round},
-                  ``last``: {metric: {value, low, high, n, values}} of the last
-                      round's own play (training split, temperature of the run),
-                  ``test``: the same on the test split at temperature 1,
+                  ``last``: {metric: {value, low, high, n}} of the last round's own
+                      play (training split, temperature of the run),
+                  ``test``: {metric: {value, low, high, n, values}} of the same
+                      model on the test split at temperature 1,
                   ``test_own``: and at the run's temperature, where that isn't 1}
 ``exact``     λ as text: {random, nash, utilitarian}, see ``measure.references``
 ``bases``     name: {recipe, weights_hash} of the bases made for the sweep
@@ -236,7 +237,10 @@ def collect(variant: Variant, runs: Path, spine: Path) -> dict[str, Any] | None:
         return None
     names = (*METRICS, *COUNTED)
     made["rounds"] = {n: [[row[n] for row in run] for run in rows] for n in names}
-    made["last"] = over_seeds([_values(run[-1]) for run in rows], names)
+    last = over_seeds([_values(run[-1]) for run in rows], names)
+    for f in last.values():
+        del f["values"]  # they are the ends of the lists in "rounds"
+    made["last"] = last
     made["test"] = over_seeds(tests)
     if variant.changes.get("temperature", 1) != 1:
         made["test_own"] = over_seeds(own)

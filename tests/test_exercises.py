@@ -233,6 +233,23 @@ TABLE = {
             ("return from_deals, ", "return 0, from_deals + ", "yours gives 0"),
         ],
     ),
+    ("08_why_does_it_work", "exercise 1"): (
+        nothing,
+        [
+            ("needed - 1, K", "needed, K", "one deal in 500 games needs 0.006"),
+            (">= 0.95", ">= 0.90", "one deal in 500 games needs 0.006"),
+            ("binom.sf(needed - 1, K,", "binom.sf(0, 500,", "1000 games need less"),
+            ("needed - 1, K", "0, K", "need [0.003, 0.056, 0.102]; yours"),
+        ],
+    ),
+    ("08_why_does_it_work", "exercise 2"): (
+        nothing,
+        [
+            ("total > mean]", "total > mean and not v.seat]", "both sides of a game"),
+            ("> mean", "> 0", "views 0 to 3 are above the mean"),
+            ("> mean", ">= mean", "where all games are alike"),
+        ],
+    ),
     ("11_talk_that_pays", "the line"): (
         nothing,
         [
