@@ -1,0 +1,221 @@
+"""Does it transfer? Cross-play of everybody with everybody, and best-response probes.
+
+Self-play can't tell "learned to bargain" from "learned to fit itself"; another
+partner can. :func:`matrix` lets all players meet. :func:`best_response` trains one
+against a frozen one: what it takes is a *lower* bound on how far that one can be
+exploited. Beside it stands the exact *upper* bound for scripts, of ``search``.
+
+Left out: mixtures of partners (population play), and an equilibrium of the game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .game import Transcript
+from .metrics import ratio_interval
+from .models import weights_hash
+from .play import Player, Table, play_games
+from .protocol import Move, Position
+from .rounds import Config, Progress, Round, run
+from .rules import Objective, Scenario
+
+SCORES = (
+    "row",
+    "column",
+    "joint",
+    "margin",
+    "agreement",
+    "row_first",
+    "row_second",
+    "first_minus_second",
+)
+
+
+class Told:
+    """``player``, told ``objective`` as its own, whatever the game's is: two models
+    that were trained under two rewards each meet the prompt that they know."""
+
+    def __init__(self, player: Player, objective: Objective):
+        self.player, self.objective = player, objective
+        self.name = f"{player.name}, told {objective.name}"
+
+    def sit(self, games: int, *, seed: int | str) -> Told.Table:
+        """Sit down to a batch; with the same seed it samples as the player does."""
+        return self.Table(self.player.sit(games, seed=seed), self.objective)
+
+    class Table:
+        """The player's own table, before which the objective is put."""
+
+        def __init__(self, table: Table, objective: Objective):
+            self.table, self.objective = table, objective
+
+        def reply(self, positions: Sequence[Position]) -> list[Move]:
+            """The player's moves, told its objective."""
+            told = [replace(p, objective=self.objective) for p in positions]
+            return self.table.reply(told)
+
+        def close(self) -> None:
+            """Let go of the player's table."""
+            self.table.close()
+
+
+def both_ways(scenarios: Sequence[Scenario]) -> tuple[list[Scenario], list[int]]:
+    """Each scenario twice, and who speaks first: seat 0 once, then seat 1 once."""
+    n = len(scenarios)
+    return [*scenarios, *scenarios], [0] * n + [1] * n
+
+
+def meet(
+    row: Player,
+    column: Player,
+    scenarios: Sequence[Scenario],
+    objective: Objective,
+    *,
+    seed: int | str,
+    firsts: Sequence[int] | None = None,
+) -> list[Transcript]:
+    """Games of ``row`` (seat 0) with ``column`` (seat 1): each scenario twice, so that
+    each speaks first once, or each once with the ``firsts`` that are given."""
+    played = list(scenarios)
+    if firsts is None:
+        played, firsts = both_ways(scenarios)
+    pair = row if row is column else (row, column)
+    return play_games(pair, played, objective, seed=seed, firsts=firsts)
+
+
+def score(
+    games: Sequence[Transcript], *, seats: Sequence[int] = (0,), seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """What ``games`` were worth to the player in ``seats`` and to its partner.
+
+    Each of :data:`SCORES` with ``value``, ``low``, ``high`` (95 % bootstrap by
+    scenario) and ``n`` games, in points over all games: ``row`` and ``column`` (the
+    player's and its partner's), ``joint``, ``margin`` (row less column),
+    ``row_first`` and ``row_second`` (where the player spoke first, second),
+    ``first_minus_second`` (who spoke first less the other, whoever that was);
+    ``agreement`` is a share. Two seats are pooled: the player against itself.
+    Raises ``ValueError`` if there are no games.
+    """
+    if not games:
+        raise ValueError("no games to score: the list is empty")
+    sums: dict[str, list[list[float]]] = {}
+    w = 1 / len(seats)
+    for t in games:
+        place = sums.setdefault(t.scenario.key(), [[0.0] * len(SCORES) for _ in "ab"])
+        for seat in seats:
+            mine, theirs = t.points[seat], t.points[1 - seat]
+            first = t.first == seat
+            found = (
+                (mine, 1),
+                (theirs, 1),
+                (mine + theirs, 1),
+                (mine - theirs, 1),
+                (t.agreed, 1),
+                (mine * first, first),
+                (mine * (not first), not first),
+                (mine - theirs if first else theirs - mine, 1),
+            )
+            for i, (top, bottom) in enumerate(found):
+                place[0][i] += w * top
+                place[1][i] += w * bottom
+    return {
+        name: ratio_interval(
+            [top[i] for top, _ in sums.values()],
+            [bottom[i] for _, bottom in sums.values()],
+            seed=seed,
+        )
+        for i, name in enumerate(SCORES)
+    }
+
+
+def matrix(
+    players: Mapping[str, Player],
+    scenarios: Sequence[Scenario],
+    objective: Objective,
+    *,
+    seed: int | str,
+    firsts: Sequence[int] | None = None,
+    on_pair: Callable[[str, str], None] | None = None,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """``matrix(...)[row][column]``: :func:`score` of every ordered pair of ``players``.
+
+    Every pair meets once (see :func:`meet`); the cell and its mirror are read from
+    the same games, so ``m[a][b]["row"]`` is ``m[b][a]["column"]``. On the diagonal a
+    player meets itself, both seats pooled. The same seed gives every pair the same
+    scenarios and first speakers. ``on_pair(row, column)`` is called after each.
+    Raises ``ValueError`` if there is nobody or nothing to play.
+    """
+    if not players or not scenarios:
+        raise ValueError(
+            f"a matrix needs players and scenarios; got {len(players)} players and "
+            f"{len(scenarios)} scenarios"
+        )
+    found: dict[str, dict[str, Any]] = {name: {} for name in players}
+    for i, a in enumerate(players):
+        for b in list(players)[i:]:
+            games = meet(
+                players[a], players[b], scenarios, objective, seed=seed, firsts=firsts
+            )
+            found[a][b] = score(games, seats=(0, 1) if a == b else (0,))
+            if a != b:
+                found[b][a] = score(games, seats=(1,))
+            if on_pair:
+                on_pair(a, b)
+    return {a: {b: found[a][b] for b in players} for a in players}
+
+
+@dataclass
+class _Frozen:
+    """A player under a name that says all that its play depends on."""
+
+    name: str
+    player: Player
+
+    def sit(self, games: int, *, seed: int | str) -> Table:
+        return self.player.sit(games, seed=seed)
+
+
+def identity(player: Player) -> str:
+    """Who ``player`` is, in words that change when its play does: weights and
+    temperature of a model, noise of a script, what it is told."""
+    if isinstance(player, Told):
+        return f"{identity(player.player)}, told {player.objective.name}"
+    if hasattr(player, "lm"):
+        weights = weights_hash(player.lm.model)[:16]
+        return f"weights {weights}, temperature {player.temperature:g}"  # type: ignore[attr-defined]
+    return f"{player.name}, noise {getattr(player, 'noise', 0):g}"
+
+
+def best_response(
+    frozen: Player,
+    config: Config,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    on_round: Callable[[Round], None] | None = None,
+) -> list[Round]:
+    """Train ``config.base`` against ``frozen``, which stays as it is: how much can it
+    take?
+
+    Rounds as in :func:`~selfplay_kit.rounds.run`, into ``folder``, resumed there; the
+    learner has seat 0, and only its own sides are filtered (by its own reward, above
+    the mean of its own sides) and cloned. Each round's ``metrics`` hold the scores of
+    :func:`score` too, ``row`` being the learner. What it takes is a lower bound on
+    what can be taken. Raises :class:`~selfplay_kit.rounds.RunError` for a folder of
+    another configuration or partner.
+    """
+
+    def scored(r: Round) -> Round:
+        return replace(r, metrics=r.metrics | score(r.games(), seed=config.seed))
+
+    def tell(r: Round) -> None:
+        if on_round:
+            on_round(scored(r))
+
+    partner = _Frozen(identity(frozen), frozen)
+    rounds = run(config, folder, partner=partner, progress=progress, on_round=tell)
+    return [scored(r) for r in rounds]
