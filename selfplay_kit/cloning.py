@@ -4,14 +4,11 @@ A *view* is one player's side of one game: 2K views from K games. A filter keeps
 some of them; the model is then fine-tuned to say again what it said there, its
 own accepted moves and nothing else (Liao et al. 2024, Algorithm 1).
 
-What the loop leaves out on purpose: validation during training, weight decay,
-early stopping (the paper names it and does not report the criterion). A fresh
-optimiser each round, and a cosine from ``lr`` to nothing.
+How the model learns from them stands in ``training``.
 """
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +18,41 @@ from .dialogue import dialogue
 from .game import Transcript, lines_for
 from .models import LanguageModel
 from .protocol import END, Line, Position
+from .training import (
+    IGNORE,
+    Loss,
+    Sample,
+    Training,
+    TrainingError,
+    _batches,
+    fine_tune,
+    labelled_logits,
+    weighted_loss,
+)
 
-IGNORE = -100  # the label of a token that carries no loss
+__all__ = [
+    "FILTERS",
+    "IGNORE",
+    "Filter",
+    "Loss",
+    "Sample",
+    "Training",
+    "TrainingError",
+    "View",
+    "_batches",
+    "above_mean",
+    "above_scenario_mean",
+    "everything",
+    "fine_tune",
+    "labelled_logits",
+    "make_sample",
+    "no_filter",
+    "nonzero",
+    "read_back",
+    "top_quarter",
+    "views",
+    "weighted_loss",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +142,6 @@ def _strict_tie(v: View) -> bool:
     return t.objective.lam == -1 and t.agreed and t.points[0] == t.points[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Tokens with their labels: ``labels[i]`` is ``ids[i]`` where the model is to
-    learn to say it, else :data:`IGNORE`. ``weight`` scales the view's loss."""
-
-    ids: tuple[int, ...]
-    labels: tuple[int, ...]
-    weight: float = 1.0
-
-
 def make_sample(
     view: View, lm: LanguageModel, *, tries: bool = False, weight: float = 1.0
 ) -> Sample:
@@ -169,137 +189,3 @@ def _tidy(line: Line) -> Line:
         cut = text[: -len(END)] if text.endswith(END) else text
     cut = cut.removesuffix(END).strip()
     return line if cut == text else Line(line.by, cut)
-
-
-class TrainingError(RuntimeError):
-    """Training can't go on; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """What :func:`fine_tune` did: mean loss (nats a token) of each step, counts."""
-
-    losses: tuple[float, ...]
-    samples: int
-    tokens: int  # with loss, over all epochs
-
-
-Loss = Callable[[LanguageModel, Sequence[Sample]], tuple[Any, int]]
-
-
-def fine_tune(
-    lm: LanguageModel,
-    samples: Sequence[Sample],
-    *,
-    epochs: float = 3,
-    lr: float = 1e-3,
-    lr_end: float = 0.0,
-    batch: int = 16,
-    seed: int | str = 0,
-    loss_of: Loss | None = None,
-    on_step: Callable[[int, int, float], None] | None = None,
-) -> Training:
-    """Fine-tune ``lm`` in place on ``samples`` with AdamW.
-
-    Passes over the samples in a fresh order each epoch (a fraction takes part of
-    one); the loss is :func:`weighted_loss`, or ``loss_of``. ``on_step(step, steps,
-    loss)`` is called after each step. Raises :class:`TrainingError` if there is
-    nothing to learn from or the loss is not finite.
-    """
-    import torch
-
-    loss_of = loss_of or weighted_loss
-
-    usable = [s for s in samples if any(x != IGNORE for x in s.labels)]
-    if not usable:
-        raise TrainingError(
-            "no sample to learn from: the filter kept nothing, or no kept view has a "
-            "move of its own. Play more games, start from a stronger base or raise "
-            "the temperature."
-        )
-    rng = random.Random(f"{seed}/order")
-    batches = _batches(usable, epochs, batch, rng)
-    weights = [p for p in lm.model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=lr, weight_decay=0.0)
-    losses, tokens = [], 0
-    lm.model.train()
-    try:
-        for step, chosen in enumerate(batches):
-            rate = lr_end + (lr - lr_end) * _cosine(step / len(batches))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            loss, count = loss_of(lm, [usable[i] for i in chosen])
-            if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"the loss is {loss.item()} at step {step} of {len(batches)}: "
-                    "training stopped, the last whole round is kept. Try a lower "
-                    f"learning rate than {lr:g}."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimiser.step()
-            losses.append(loss.item())
-            tokens += count
-            if on_step:
-                on_step(step + 1, len(batches), losses[-1])
-    finally:
-        lm.model.eval()
-    return Training(tuple(losses), len(usable), tokens)
-
-
-def _cosine(done: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _batches(samples, epochs: float, size: int, rng) -> list[list[int]]:
-    """Orders of the samples, epoch by epoch; within 32 batches, like lengths go
-    together, so that little is padded."""
-    wanted = max(1, round(epochs * len(samples) / size))
-    batches: list[list[int]] = []
-    while len(batches) < wanted:
-        order = rng.sample(range(len(samples)), len(samples))
-        epoch = []
-        for start in range(0, len(order), 32 * size):
-            near = sorted(
-                order[start : start + 32 * size], key=lambda i: len(samples[i].ids)
-            )
-            epoch += [near[i : i + size] for i in range(0, len(near), size)]
-        rng.shuffle(epoch)
-        batches += epoch
-    return batches[:wanted]
-
-
-def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
-    """Logits (n, vocabulary), targets (n) and weights (n) at the n labelled tokens
-    of a batch; the head is applied to those positions alone."""
-    import torch
-
-    model = lm.model
-    device = next(model.parameters()).device
-    wide = max(len(s.ids) for s in chosen)
-    ids = torch.zeros((len(chosen), wide), dtype=torch.long)
-    labels = torch.full((len(chosen), wide), IGNORE)
-    mask = torch.zeros((len(chosen), wide), dtype=torch.long)
-    for i, s in enumerate(chosen):
-        n = len(s.ids)
-        ids[i, :n], labels[i, :n] = torch.tensor(s.ids), torch.tensor(s.labels)
-        mask[i, :n] = 1
-    weight = torch.tensor([s.weight for s in chosen])[:, None].expand_as(labels)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    states = base.base_model(
-        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-    ).last_hidden_state[:, :-1]
-    target = labels[:, 1:]
-    at = target != IGNORE
-    logits = model.get_output_embeddings()(states[at.to(device)]).float()
-    return logits, target[at].to(device), weight[:, 1:][at].to(device)
-
-
-def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
-    """The mean over labelled tokens of weight x cross-entropy, and their number."""
-    import torch
-
-    logits, target, weight = labelled_logits(lm, chosen)
-    each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-    return (each * weight).mean(), len(target)

@@ -1,0 +1,266 @@
+"""The compact fine-tuning loop: tokens with their labels in, a changed model out.
+
+What it leaves out on purpose: validation during training, weight decay, early
+stopping (the paper names it and does not report the criterion). A fresh optimiser
+each time, and a cosine from ``lr`` to ``lr_end``. Where a model carries an adapter,
+that alone is trained. Labels are masked by position, so a stop token that is also
+the padding token is learned; the head is applied to labelled positions alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .models import LanguageModel
+
+IGNORE = -100  # the label of a token that carries no loss
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Tokens with their labels: ``labels[i]`` is ``ids[i]`` where the model is to
+    learn to say it, else :data:`IGNORE`. ``weight`` scales the view's loss."""
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    weight: float = 1.0
+
+
+class TrainingError(RuntimeError):
+    """Training can't go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What :func:`fine_tune` did: mean loss (nats a token) of each step, counts."""
+
+    losses: tuple[float, ...]
+    samples: int
+    tokens: int  # with loss, over all epochs
+
+
+Loss = Callable[[LanguageModel, Sequence[Sample]], tuple[Any, int]]
+
+
+def fine_tune(
+    lm: LanguageModel,
+    samples: Sequence[Sample],
+    *,
+    epochs: float = 3,
+    lr: float = 1e-3,
+    lr_end: float = 0.0,
+    batch: int = 16,
+    accumulate: int = 1,
+    checkpointing: bool = False,
+    seed: int | str = 0,
+    loss_of: Loss | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> Training:
+    """Fine-tune ``lm`` in place on ``samples`` with AdamW.
+
+    Passes over the samples in a fresh order each epoch (a fraction takes part of
+    one); the loss is :func:`weighted_loss`, or ``loss_of``. Memory is saved by
+    computing each batch in ``accumulate`` parts (the same step, but for rounding) and
+    by ``checkpointing`` (activations are computed again when they are needed).
+    ``on_step(step, steps, loss)`` is called after each step. Raises
+    :class:`TrainingError` if there is nothing to learn from, the loss is not finite,
+    the weights can't be trained in their precision, or memory runs out.
+    """
+    import torch
+
+    loss_of = loss_of or weighted_loss
+    usable = [s for s in samples if any(x != IGNORE for x in s.labels)]
+    if not usable:
+        raise TrainingError(
+            "no sample to learn from: the filter kept nothing, or no kept view has a "
+            "move of its own. Play more games, start from a stronger base or raise "
+            "the temperature."
+        )
+    must_be_trainable(lm)
+    rng = random.Random(f"{seed}/order")
+    batches = _batches(usable, epochs, batch, rng)
+    weights = [p for p in lm.model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=lr, weight_decay=0.0)
+    half = lm.report.given == "fp16"  # its small gradients would round to nothing
+    scaler = torch.amp.GradScaler(weights[0].device.type, enabled=half)
+    losses, tokens = [], 0
+    with _training(lm.model, checkpointing):
+        for step, chosen in enumerate(batches):
+            rate = lr_end + (lr - lr_end) * _cosine(step / len(batches))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
+            some = [usable[i] for i in chosen]
+            try:
+                loss, count = _gradients(lm, some, loss_of, accumulate, scaler)
+            except (MemoryError, RuntimeError) as e:
+                if not _out_of_memory(e):
+                    raise
+                optimiser.zero_grad(set_to_none=True)
+                fits = _fits(lm, some, loss_of)
+                raise TrainingError(_too_much(fits, len(some), accumulate)) from e
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss is {loss} at step {step} of {len(batches)}: "
+                    "training stopped, the last whole round is kept. Try a lower "
+                    f"learning rate than {lr:g}."
+                )
+            scaler.unscale_(optimiser)
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            scaler.step(optimiser)
+            scaler.update()
+            losses.append(loss)
+            tokens += count
+            if on_step:
+                on_step(step + 1, len(batches), losses[-1])
+    return Training(tuple(losses), len(usable), tokens)
+
+
+def must_be_trainable(lm: LanguageModel) -> None:
+    """:class:`TrainingError` for whole weights in a precision that can't learn."""
+    given = lm.report.given
+    if given in ("4bit", "8bit", "fp16") and not hasattr(lm.model, "peft_config"):
+        raise TrainingError(
+            f"{lm.report.name}: weights in {given} can't be trained themselves. Train "
+            "an adapter (lora=16, or --lora 16), or load in bf16 or fp32."
+        )
+
+
+@contextmanager
+def _training(model: Any, checkpointing: bool) -> Iterator[None]:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    model.train()
+    if checkpointing:
+        base.gradient_checkpointing_enable({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        model.eval()
+        if checkpointing:
+            base.gradient_checkpointing_disable()
+
+
+def _gradients(lm, samples, loss_of: Loss, accumulate: int, scaler):
+    """Add up the gradients of a batch in ``accumulate`` parts; returns the batch's
+    loss and its number of labelled tokens."""
+    size = math.ceil(len(samples) / accumulate)
+    whole = sum(map(_labelled, samples))
+    total = 0.0
+    for start in range(0, len(samples), size):
+        part = samples[start : start + size]
+        loss, count = loss_of(lm, part)
+        loss = loss * (count / whole)
+        total += loss.item()
+        if not math.isfinite(total):
+            break
+        scaler.scale(loss).backward()
+    return total, whole
+
+
+def _labelled(sample: Sample) -> int:
+    return sum(x != IGNORE for x in sample.labels[1:])
+
+
+def _out_of_memory(e: BaseException) -> bool:
+    import torch
+
+    return (
+        isinstance(e, (MemoryError, torch.OutOfMemoryError))
+        or "can't allocate memory" in str(e)
+        or "out of memory" in str(e).lower()
+    )
+
+
+def _fits(lm, samples, loss_of: Loss) -> int:
+    """The most of ``samples``, by halving, whose gradients fit at once; 0 if none."""
+    import torch
+
+    size = len(samples) // 2
+    while size:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            loss_of(lm, samples[:size])[0].backward()
+            return size
+        except (MemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            size //= 2
+        finally:
+            lm.model.zero_grad(set_to_none=True)
+    return 0
+
+
+def _too_much(fits: int, size: int, accumulate: int) -> str:
+    said = f"out of memory with {math.ceil(size / accumulate)} samples at once"
+    if not fits:
+        return (
+            f"{said}, and one alone does not fit either: take a smaller model, "
+            "precision 4bit, or checkpointing"
+        )
+    return (
+        f"{said}; {fits} fit: accumulate={math.ceil(size / fits)} makes the same steps "
+        "in parts of that size, checkpointing takes less for each"
+    )
+
+
+def _cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _batches(samples, epochs: float, size: int, rng) -> list[list[int]]:
+    """Orders of the samples, epoch by epoch; within 32 batches, like lengths go
+    together, so that little is padded."""
+    wanted = max(1, round(epochs * len(samples) / size))
+    batches: list[list[int]] = []
+    while len(batches) < wanted:
+        order = rng.sample(range(len(samples)), len(samples))
+        epoch = []
+        for start in range(0, len(order), 32 * size):
+            near = sorted(
+                order[start : start + 32 * size], key=lambda i: len(samples[i].ids)
+            )
+            epoch += [near[i : i + size] for i in range(0, len(near), size)]
+        rng.shuffle(epoch)
+        batches += epoch
+    return batches[:wanted]
+
+
+def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
+    """Logits (n, vocabulary), targets (n) and weights (n) at the n labelled tokens
+    of a batch; the head is applied to those positions alone."""
+    import torch
+
+    model = lm.model
+    device = next(model.parameters()).device
+    wide = max(len(s.ids) for s in chosen)
+    ids = torch.zeros((len(chosen), wide), dtype=torch.long)
+    labels = torch.full((len(chosen), wide), IGNORE)
+    mask = torch.zeros((len(chosen), wide), dtype=torch.long)
+    for i, s in enumerate(chosen):
+        n = len(s.ids)
+        ids[i, :n], labels[i, :n] = torch.tensor(s.ids), torch.tensor(s.labels)
+        mask[i, :n] = 1
+    weight = torch.tensor([s.weight for s in chosen])[:, None].expand_as(labels)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    states = base.base_model(
+        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
+    ).last_hidden_state[:, :-1]
+    target = labels[:, 1:]
+    at = target != IGNORE
+    logits = model.get_output_embeddings()(states[at.to(device)]).float()
+    return logits, target[at].to(device), weight[:, 1:][at].to(device)
+
+
+def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
+    """The mean over labelled tokens of weight x cross-entropy, and their number."""
+    import torch
+
+    logits, target, weight = labelled_logits(lm, chosen)
+    each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    return (each * weight).mean(), len(target)
