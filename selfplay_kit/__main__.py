@@ -9,8 +9,11 @@ after each says more. (What made the recorded results stands in a checkout:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
+
+from .study.commands import arguments as commands_of_study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,10 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=1,
         help="CPU threads of torch (default 1, the quickest for the tiny model)",
     )
+    study = "a human study with a class: new, serve, show, csv, delete"
+    commands_of_study(commands.add_parser("study", help=study))
     given = parser.parse_args(arguments)
-    import torch
+    with contextlib.suppress(ImportError):  # scripts play without torch
+        import torch
 
-    torch.set_num_threads(given.threads)
+        torch.set_num_threads(given.threads)
     try:
         return given.go(given)
     except (RuntimeError, ValueError, OSError) as e:

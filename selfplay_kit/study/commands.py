@@ -1,0 +1,139 @@
+"""``python -m selfplay_kit study COMMAND``: make, serve, look at, export, delete."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .folder import Study
+from .plan import DESIGNS, Settings
+
+MADE = """\
+{folder} is made: {games} games a person, {objectives}; partners {partners} ({design}).
+  texts and settings   {folder}/settings.json: edit them before the first participant
+  the page             python run.py study {folder}
+Before you ask people: whether this needs approval, and by whom, is for your institution
+to say. Nobody is obliged to take part; give those who do not something else to do."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The commands and their options."""
+    commands = parser.add_subparsers(dest="study", required=True)
+
+    def add(name: str, text: str, go) -> argparse.ArgumentParser:
+        p = commands.add_parser(name, help=text, description=text)
+        p.add_argument("folder", type=Path, help="the study folder")
+        p.set_defaults(go=go)
+        return p
+
+    new = add("new", "make a study folder", _new)
+    new.add_argument(
+        "--partners",
+        required=True,
+        help="with commas: a model (tiny-weak), RUNFOLDER@ROUND, a script (fair)",
+    )
+    new.add_argument("--objective", default="semi", help="semi,coop,strict: some")
+    new.add_argument("--games", type=int, default=6, help="for each participant")
+    new.add_argument("--design", choices=DESIGNS, default="within")
+    new.add_argument("--seed", type=int, default=0)
+    new.add_argument("--hide-points", action="store_true")
+    new.add_argument("--title", default=Settings.title)
+    serve = add("serve", "put the page on the network (Voilà)", _serve)
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for a class")
+    serve.add_argument("--port", type=int, default=8866)
+    serve.add_argument("--word", help="in the address; '' for none")
+    serve.add_argument("--people", type=int, default=40, help="at once, at most")
+    serve.add_argument("--ready", type=int, default=2, help="pages that wait")
+    add("show", "the arms so far, with intervals", _show)
+    out = add("csv", "write games.csv and moves.csv", _csv)
+    out.add_argument("--out", type=Path, help="a folder; the study's own csv/")
+    gone = add("delete", "remove all that is kept of one participant", _delete)
+    gone.add_argument("code")
+
+
+def _new(given: argparse.Namespace) -> int:
+    from .partners import partner
+
+    names = tuple(filter(None, given.partners.split(",")))
+    settings = Settings(
+        partners=names,
+        objectives=tuple(given.objective.split(",")),
+        games=given.games,
+        design=given.design,
+        seed=given.seed,
+        show_points=not given.hide_points,
+        title=given.title,
+        weights=tuple(partner(name)[1] for name in names),
+    )
+    Study.new(given.folder, settings)
+    facts = {"folder": given.folder, "games": settings.games, "design": settings.design}
+    lists = {name: ", ".join(getattr(settings, name)) for name in ("partners",)}
+    print(MADE.format(**facts, **lists, objectives=", ".join(settings.objectives)))
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from .serve import serve
+
+    serve(
+        given.folder,
+        ip=given.host,
+        port=given.port,
+        word=given.word,
+        people=given.people,
+        ready=given.ready,
+    )
+    return 0
+
+
+def _show(given: argparse.Namespace) -> int:
+    from . import results
+
+    study = Study(given.folder)
+    games = results.rows(study)
+    ended = [g for g in games if g["finished"]]
+    simulated = any(g["simulated"] for g in games)
+    print(
+        f"{len(study.participants())} participants{' (SIMULATED)' * simulated}, "
+        f"{len(ended)} games, {len(games) - len(ended)} left in the middle."
+    )
+    for objective in study.settings.objectives:
+        some = [g for g in games if g["objective"] == objective]
+        measure = "joint" if objective == "coop" else "model_points"
+        print(f"\n{objective}: {measure}, agreement; [95 % over participants]")
+        first = study.settings.partners[0]
+        for name in study.settings.partners:
+            arm = [g for g in some if g["partner"] == name]
+            told = [_told(results.mean(arm, m)) for m in (measure, "agreement")]
+            print(f"  {name}: {told[0]}; {told[1]}")
+            if name != first:
+                found = results.difference(some, measure, first, name)
+                needed = found["needed"] or "not known how many"
+                print(f"    more than {first} by {_told(found)}; such a difference "
+                      f"needs {needed} participants")  # fmt: skip
+    return 0
+
+
+def _told(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "no games"
+    low, high = found["low"], found["high"]
+    interval = "no interval" if low is None else f"{low:.2f}, {high:.2f}"
+    return f"{found['value']:.2f} [{interval}] ({found['n']} games)"
+
+
+def _csv(given: argparse.Namespace) -> int:
+    from .results import to_csv
+
+    for path in to_csv(Study(given.folder), given.out or given.folder / "csv"):
+        print(path)
+    return 0
+
+
+def _delete(given: argparse.Namespace) -> int:
+    study = Study(given.folder)
+    lines = study.delete(given.code)
+    print(f"Deleted {lines} lines. Tables that were exported before still hold them:")
+    print(f"  python -m selfplay_kit study csv {given.folder}   writes them again")
+    return 0

@@ -1,0 +1,311 @@
+"""What is kept of a study: a file a participant, under a random code.
+
+Nobody is asked for a name. A study is a folder::
+
+    settings.json        texts, partners, objectives, number of games, seed
+    slots/0007           an empty file: the eighth place in the order of assignment
+    games/K7M4TP.jsonl   all of one participant; only that participant's page writes it
+
+Two processes never write one file: a place is taken by *making* its file, and what
+a participant does is appended to a file of its own, a whole line at a time. So thirty
+people may play at once, and whatever stops in mid-game leaves every line before it.
+
+Left out: pay, accounts, a clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..game import Game, Transcript
+from ..protocol import Move
+from ..rules import OBJECTIVES, scenarios
+from .plan import Settings
+
+CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that looks like another
+CODE_LENGTH = 6
+
+
+class StudyError(RuntimeError):
+    """The study can't do what was asked; the message says why and what to do."""
+
+
+class Superseded(StudyError):
+    """The participant's code was opened elsewhere; this page may write no more."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """What a participant is dealt: a game to be played, and against whom."""
+
+    place: int  # 0 to games - 1
+    attempt: int  # how many games of this place were abandoned before
+    partner: str
+    seat: int  # the participant's
+    game: Game
+    seed: str
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One participant's file, as read."""
+
+    code: str
+    slot: int
+    simulated: bool
+    consented: str  # when, UTC
+    begun: tuple[dict[str, Any], ...]  # each game: its begin, moves, and end or None
+
+    @property
+    def finished(self) -> list[dict[str, Any]]:
+        """The games that were played to their end, in order."""
+        return [g for g in self.begun if g["end"]]
+
+
+def now() -> str:
+    """The time in UTC, in seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clean_code(typed: str) -> str:
+    """A code as it is kept, from however it was typed: ``" k7m-4tp "``.
+
+    Raises :class:`StudyError` for what can be no code.
+
+    >>> clean_code(" k7m-4tp ")
+    'K7M4TP'
+    """
+    code = "".join(c for c in typed.upper() if c not in " -\t\n")
+    if len(code) != CODE_LENGTH or not set(code) <= set(CODE_LETTERS):
+        raise StudyError(
+            f"a code is {CODE_LENGTH} letters and digits, such as K7M-4TP; got "
+            f"{typed[:20]!r}. It has no 0, O, 1, I or L."
+        )
+    return code
+
+
+def show_code(code: str) -> str:
+    """A code as people read it: ``K7M-4TP``."""
+    return f"{code[:3]}-{code[3:]}"
+
+
+class Study:
+    """A study folder that is there. :meth:`new` makes one."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        where = self.folder / "settings.json"
+        if not where.is_file():
+            raise StudyError(
+                f"{self.folder} is no study folder: it has no settings.json. Make one: "
+                f"python -m selfplay_kit study new {self.folder} --partners ..."
+            )
+        try:
+            given = json.loads(where.read_text("utf-8"))
+            self.settings = Settings(**given)
+        except (ValueError, TypeError) as e:
+            names = ", ".join(f.name for f in fields(Settings))
+            raise StudyError(f"{where}: {e}. What may stand there: {names}") from e
+
+    @classmethod
+    def new(cls, folder: str | Path, settings: Settings) -> Study:
+        """Make the folder; one that holds anything is left alone (an error)."""
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StudyError(
+                f"{folder} is there and not empty. Nothing was touched: choose a new "
+                "folder for a new study."
+            )
+        for part in ("slots", "games"):
+            (folder / part).mkdir(parents=True)
+        text = json.dumps(asdict(settings), indent=1, ensure_ascii=False)
+        (folder / "settings.json").write_text(text + "\n", "utf-8", newline="\n")
+        return cls(folder)
+
+    def join(self, *, simulated: bool = False) -> Session:
+        """A new participant, who has consented: a code, and a place by chance."""
+        slot = self._take_slot()
+        while True:
+            code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+            try:
+                with self._file(code).open("xb"):
+                    break
+            except FileExistsError:
+                continue
+        who = {"event": "consent", "slot": slot, "simulated": simulated}
+        _append(self._file(code), who | {"code": code, "time": now()})
+        return Session(self, code)
+
+    def resume(self, typed: str) -> Session:
+        """The participant with that code goes on; a game left open is abandoned."""
+        code = clean_code(typed)
+        if not self._file(code).is_file():
+            raise StudyError(
+                f"There are no games under the code {show_code(code)}. Was it mistyped?"
+            )
+        return Session(self, code)
+
+    def delete(self, typed: str) -> int:
+        """Remove all that is kept of a participant; returns how many lines it was.
+        Files that were exported before still hold it."""
+        code = clean_code(typed)
+        try:
+            lines = self._file(code).read_bytes().count(b"\n")
+            self._file(code).unlink()
+        except FileNotFoundError:
+            raise StudyError(
+                f"There is nothing under the code {show_code(code)}: it is mistyped, "
+                "or was deleted before."
+            ) from None
+        return lines
+
+    def participants(self) -> list[Participant]:
+        """All participants, in the order of their places."""
+        found = [read(path) for path in (self.folder / "games").glob("*.jsonl")]
+        return sorted((p for p in found if p), key=lambda p: p.slot)
+
+    def _file(self, code: str) -> Path:
+        return self.folder / "games" / f"{code}.jsonl"
+
+    def _take_slot(self) -> int:
+        slot = sum(1 for _ in (self.folder / "slots").iterdir())
+        while True:  # making a file is one step: of two who try, one makes it
+            try:
+                with (self.folder / "slots" / f"{slot:04d}").open("xb"):
+                    return slot
+            except FileExistsError:
+                slot += 1
+
+
+class Session:
+    """One participant at the page. Of several with one code, the latest writes."""
+
+    def __init__(self, study: Study, code: str):
+        self.study, self.code = study, code
+        self.id = secrets.token_hex(4)
+        self.path = study._file(code)
+        _append(self.path, {"event": "session", "session": self.id, "time": now()})
+
+    def me(self) -> Participant:
+        """What the file holds now."""
+        found = read(self.path)
+        if found is None:
+            raise StudyError(f"the games of {show_code(self.code)} can't be read")
+        return found
+
+    @property
+    def objective(self) -> str:
+        """The name of this participant's objective."""
+        return self.study.settings.group(self.me().slot)[0]
+
+    def begin(self) -> Deal | None:
+        """The next game, noted as begun; ``None`` when all are played."""
+        me, settings = self.me(), self.study.settings
+        place = len(me.finished)
+        if place >= settings.games:
+            return None
+        attempt = sum(g["place"] == place for g in me.begun)
+        seed = f"{settings.seed}/slot {me.slot}/game {place}/attempt {attempt}"
+        rng = random.Random(seed)
+        scenario = rng.choice(scenarios(settings.split))
+        seat, first = rng.randrange(2), rng.randrange(2)
+        objective = OBJECTIVES[settings.group(me.slot)[0]]
+        game = Game(scenario, objective, first)
+        deal = Deal(place, attempt, settings.plan(me.slot)[place], seat, game, seed)
+        self._write(
+            "begin",
+            place=place,
+            attempt=attempt,
+            partner=deal.partner,
+            objective=objective.name,
+            seat=seat,
+            first=first,
+            counts=scenario.counts,
+            values=scenario.values,
+        )
+        return deal
+
+    def move(self, move: Move) -> None:
+        """Note a move that the game has taken, so that one left open is not lost."""
+        self._write("move", seat=move.seat, text=move.text, error=move.error)
+
+    def end(self, transcript: Transcript) -> None:
+        """Note a game that has ended."""
+        self._write("end", transcript=json.loads(transcript.to_json()))
+
+    def _write(self, event: str, **what: Any) -> None:
+        latest = [e["session"] for e in _events(self.path) if e["event"] == "session"]
+        if latest[-1:] != [self.id]:
+            raise Superseded("These games go on in another window, or were deleted.")
+        _append(self.path, {"event": event, "session": self.id, **what, "time": now()})
+
+
+def _append(path: Path, event: dict[str, Any]) -> None:
+    """Add one line, whole, and never to a file that was deleted."""
+    line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+    mode = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        file = os.open(path, mode)
+    except FileNotFoundError:
+        raise Superseded("These games were deleted.") from None
+    try:
+        size = os.fstat(file).st_size
+        if size:
+            os.lseek(file, size - 1, os.SEEK_SET)
+            if os.read(file, 1) != b"\n":  # a line was cut: it stays, by itself
+                line = "\n" + line
+        os.write(file, line.encode("utf-8"))
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file; one that was cut is passed over."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in text.split(b"\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "event" in event:
+            yield event
+
+
+def read(path: Path) -> Participant | None:
+    """A participant's file; ``None`` for one whose consent was never whole. What an
+    older window wrote after a newer one had opened does not count."""
+    who: dict[str, Any] | None = None
+    games: list[dict[str, Any]] = []
+    session = None
+    for event in _events(path):
+        kind = event["event"]
+        if kind == "consent":
+            who = who or event
+        elif kind == "session":
+            session = event["session"]
+        elif event["session"] != session:
+            continue
+        elif kind == "begin":
+            games.append(event | {"moves": [], "end": None})
+        elif games and games[-1]["session"] == session and not games[-1]["end"]:
+            if kind == "move":
+                games[-1]["moves"].append(event)
+            elif kind == "end":
+                games[-1]["end"] = event
+    if who is None:
+        return None
+    return Participant(
+        who["code"], who["slot"], who["simulated"], who["time"], tuple(games)
+    )

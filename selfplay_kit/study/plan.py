@@ -1,0 +1,116 @@
+"""What a study is: its settings, its texts, and who is dealt what, by chance.
+
+Assignment is a function of the settings and of a participant's *place* (0, 1, 2, … in
+the order of consent), so nothing has to be looked up or shared between processes.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from ..rules import OBJECTIVES, SPLITS
+
+DESIGNS = ("within", "between")
+
+CONSENT = """\
+This is a small study of how people and computer programs bargain. If you take part, \
+you play {games} short games with a program, in about {minutes} minutes.
+
+You are free to say no, and free to stop at any moment: just close the page. Nothing \
+follows from it, for your marks or for anything else.
+
+We keep what you write in the games, your proposals, your points and the times. We \
+ask for no name and nothing about you: a random code stands for your games. Please \
+write nothing in a game that tells who you are.
+
+With your code you can go on later, and you can have your games deleted, here or by \
+asking {contact}. They are used {purpose}."""
+THANKS = "Thank you for playing. Your games are saved under your code."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study is, as it stands in settings.json.
+
+    ``partners`` name players (see ``partners.partner``); ``weights`` holds the hash
+    of each, checked before anybody plays. ``design`` is ``within`` (each participant
+    meets every partner, in an order of its own) or ``between`` (one each). Scenarios
+    are of ``split``, which no model was trained on. {games}, {minutes}, {contact} and
+    {purpose} in ``consent`` are filled in.
+    """
+
+    partners: tuple[str, ...]
+    objectives: tuple[str, ...] = ("semi",)
+    games: int = 6
+    design: str = "within"
+    show_points: bool = True
+    temperature: float = 1.0
+    split: str = "test"
+    seed: int = 0
+    title: str = "A bargaining game"
+    consent: str = CONSENT
+    thanks: str = THANKS
+    contact: str = "the person who runs this study"
+    purpose: str = "in this course, to compare programs"
+    approval: str = ""  # who approved it, shown with the consent; empty: nobody yet
+    weights: tuple[str | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("partners", "objectives", "weights"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise ValueError(f"{name} is a list of names; got {given!r}")
+            object.__setattr__(self, name, tuple(given))
+        wrong = None
+        if not self.partners or len(set(self.partners)) < len(self.partners):
+            wrong = f"partners are one or more different names; got {self.partners}"
+        elif not self.objectives or not set(self.objectives) <= set(OBJECTIVES):
+            wrong = f"objectives are of {', '.join(OBJECTIVES)}; got {self.objectives}"
+        elif type(self.games) is not int or not 1 <= self.games <= 100:
+            wrong = f"games, for each participant, are 1 to 100; got {self.games!r}"
+        elif self.design not in DESIGNS:
+            wrong = f"design is {' or '.join(DESIGNS)}; got {self.design!r}"
+        elif self.design == "within" and self.games < len(self.partners):
+            wrong = (
+                f"design 'within' needs a game for each of {len(self.partners)} "
+                f"partners; games is {self.games}. Ask for more, or for 'between'"
+            )
+        elif self.split not in SPLITS:
+            wrong = f"split is one of {', '.join(SPLITS)}; got {self.split!r}"
+        elif len(self.weights) not in (0, len(self.partners)):
+            wrong = f"weights has one hash for each partner; got {self.weights}"
+        if wrong:
+            raise ValueError(wrong)
+
+    def group(self, slot: int) -> tuple[str, str]:
+        """(objective, partner or ``"all"``) of a place: balanced in each block of
+        as many places as there are groups, in a random order."""
+        ones = self.partners if self.design == "between" else ("all",)
+        groups = [(o, p) for o in self.objectives for p in ones]
+        block, at = divmod(slot, len(groups))
+        random.Random(f"{self.seed}/block {block}").shuffle(groups)
+        return groups[at]
+
+    def plan(self, slot: int) -> list[str]:
+        """The partner of each game of a place: as equal in number as can be, in a
+        random order."""
+        partner = self.group(slot)[1]
+        if partner != "all":
+            return [partner] * self.games
+        turn = slot // len(self.objectives)  # who is met once more than the others
+        some = [
+            self.partners[(turn + i) % len(self.partners)] for i in range(self.games)
+        ]
+        random.Random(f"{self.seed}/slot {slot}").shuffle(some)
+        return some
+
+    def consent_text(self) -> str:
+        """The consent text with its blanks filled in."""
+        filled: dict[str, Any] = {"games": self.games, "minutes": 2 * self.games}
+        filled |= {"contact": self.contact, "purpose": self.purpose}
+        text = self.consent
+        for name, value in filled.items():
+            text = text.replace("{" + name + "}", str(value))
+        return text + (f"\n\nApproved by: {self.approval}." if self.approval else "")

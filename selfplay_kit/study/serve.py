@@ -1,0 +1,156 @@
+"""The study's page on the network, by Voilà.
+
+Visitors get a page and a kernel of their own, no more. Voilà hands a kernel only the
+messages of widgets, never code from outside (its list of message types; a test sends
+code and sees it ignored). The folder that it serves holds nothing but the page; the
+study folder is elsewhere. The page may load nothing from other hosts. On an open
+network a word in the address keeps strangers out; what is typed travels unencrypted.
+Left out: https, accounts, more than one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+from pathlib import Path
+
+from .folder import CODE_LETTERS, Study, StudyError
+from .page import FOLDER
+from .partners import VARIABLE, host, load
+
+CODE = "from selfplay_kit.study.page import page\n\npage()"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
+    "font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: wss:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def notebook(title: str) -> str:
+    """The page as a notebook of one cell."""
+    cell = {"cell_type": "code", "id": "page", "metadata": {}, "source": CODE}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps(
+        {
+            "cells": [cell | {"outputs": [], "execution_count": None}],
+            "metadata": {"kernelspec": kernel, "title": title},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach ``address``."""
+    return address in ("localhost", "::1") or address.startswith("127.")
+
+
+def own_address() -> str:
+    """This machine's address in its network, as far as can be told; asks nobody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # sends nothing; picks the way out
+            return s.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
+def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int):
+    """Voilà's configuration: what it may serve, to how many."""
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+    from tornado.web import HTTPError
+    from traitlets.config import Config
+
+    class Rooms(AsyncMappingKernelManager):
+        async def start_kernel(self, **options):  # type: ignore[override]
+            if len(self) >= people + ready:
+                raise HTTPError(503, "All places are taken. Please try again later.")
+            return await super().start_kernel(**options)
+
+    c = Config()
+    c.Voila.ip, c.Voila.port, c.Voila.open_browser = ip, port, False
+    c.Voila.port_retries = 0
+    c.Voila.token = word
+    c.Voila.tornado_settings = {"headers": HEADERS}
+    c.Voila.root_dir = str(home)
+    c.VoilaConfiguration.file_allowlist = [r"(?!)"]  # serves no file
+    c.VoilaConfiguration.strip_sources = True
+    c.VoilaConfiguration.show_tracebacks = False
+    c.VoilaConfiguration.allow_template_override = "NO"
+    c.VoilaConfiguration.allow_theme_override = "NO"
+    c.VoilaConfiguration.show_margins = False
+    c.VoilaConfiguration.multi_kernel_manager_class = Rooms
+    c.VoilaConfiguration.preheat_kernel = ready > 0
+    c.VoilaConfiguration.default_pool_size = ready
+    c.MappingKernelManager.cull_idle_timeout = 1200  # seconds; a page left open stays
+    c.MappingKernelManager.cull_interval = 60
+    return c
+
+
+def serve(
+    folder: str | Path,
+    *,
+    ip: str = "127.0.0.1",
+    port: int = 8866,
+    word: str | None = None,
+    people: int = 40,
+    ready: int = 2,
+) -> None:
+    """Serve the study until Ctrl-C. ``people`` may be there at once, ``ready`` pages
+    wait for the next to come. ``word`` stands in the address; by default a random one
+    where others can reach it, none (``""``) on this machine alone."""
+    try:
+        from voila.app import Voila
+    except ImportError as e:
+        raise StudyError(
+            f"the page needs Voilà, and {e.name} is not installed: "
+            "pip install 'selfplay-kit[notebooks]', or start it by run.py"
+        ) from e
+    study = Study(folder)
+    where, stop = host(load(study.settings))
+    os.environ |= {VARIABLE: where, FOLDER: str(study.folder.resolve())}
+    if word is None:
+        word = "".join(secrets.choice(CODE_LETTERS.lower()) for _ in range(6))
+        word = "" if is_loopback(ip) else word
+    print(told(study, ip, port, word), flush=True)
+    with tempfile.TemporaryDirectory(prefix="study-page-") as home:
+        page = Path(home) / "page.ipynb"
+        page.write_text(notebook(study.settings.title), "utf-8")
+        try:
+            Voila.launch_instance(
+                [str(page)],
+                config=settings(Path(home), ip, port, word, people, ready),
+            )
+        finally:
+            stop()
+
+
+def told(study: Study, ip: str, port: int, word: str) -> str:
+    """What to tell whoever starts it, with the address for the class."""
+    at = own_address() if ip in ("0.0.0.0", "::", "") else ip
+    address = f"http://{at}:{port}/" + (f"?token={word}" if word else "")
+    s = study.settings
+    lines = [
+        f"Study: {study.folder}, {len(study.participants())} participants so far, "
+        f"{s.games} games each.",
+        f"The address for the class:  {address}",
+    ]
+    if is_loopback(ip):
+        lines.append("Only this machine can open it. For a class: --host 0.0.0.0")
+    else:
+        lines.append(
+            "Everyone in this network who has the address can open it, and what is "
+            "typed travels unencrypted: use a network that you trust, stop it "
+            "afterwards (Ctrl-C)."
+        )
+    lines.append(
+        "Whether this needs approval is for your institution to say. Nobody is "
+        "obliged to take part."
+    )
+    return "\n".join(lines)

@@ -1,0 +1,575 @@
+"""A class's study: what is kept, who is dealt what, what the games say.
+
+Nothing here needs a browser; the page in one is tested in browser/test_study.py.
+"""
+
+import concurrent.futures
+import csv
+import doctest
+import multiprocessing
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay_kit.__main__ import main
+from selfplay_kit.play import play_games
+from selfplay_kit.protocol import Move, propose
+from selfplay_kit.rules import OBJECTIVES, Scenario, split_of
+from selfplay_kit.scripted import Blind, Fair, Greedy, RandomSplit, Teller
+from selfplay_kit.study import (
+    Settings,
+    Study,
+    StudyError,
+    Superseded,
+    folder,
+    partners,
+    plan,
+    results,
+    simulated,
+)
+
+TWO = ("fair", "blind")
+S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+
+
+def made(where, **settings):
+    return Study.new(where / "study", Settings(**{"partners": TWO, **settings}))
+
+
+def play_one(session, person=None, partner=None, *, stop_after=None):
+    """One game of a session between scripts, move by move, as the page does it."""
+    deal = session.begin()
+    if deal is None:
+        return None
+    players = [person or Fair(), partner or Blind()]
+    tables = [p.sit(1, seed=deal.seed) for p in players]
+    game = deal.game
+    while not game.over:
+        if stop_after is not None and len(game.moves) >= stop_after:
+            return deal
+        mover = tables[0 if game.turn == deal.seat else 1]
+        game = game.submit(mover.reply([game.position()])[0])
+        session.move(game.moves[-1])
+    session.end(game.transcript(("person", deal.partner), deal.seed))
+    return deal
+
+
+# Settings and assignment -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"partners": ()}, "one or more different names"),
+        ({"partners": ("fair", "fair")}, "one or more different names"),
+        ({"objectives": ("kind",)}, r"of semi, coop, strict; got \('kind',\)"),
+        ({"games": 0}, "1 to 100; got 0"),
+        ({"games": "5"}, "1 to 100; got '5'"),
+        ({"design": "both"}, "within or between; got 'both'"),
+        ({"games": 1}, "'within' needs a game for each of 2"),
+        ({"split": "all"}, "split"),
+        ({"weights": ("x",)}, "one hash for each partner"),
+        ({"partners": "fair"}, "a list of names; got 'fair'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, told):
+    with pytest.raises(ValueError, match=told):
+        Settings(**{"partners": TWO, **settings})
+
+
+@given(
+    st.integers(0, 5),
+    st.integers(0, 10**6),
+    st.sampled_from(plan.DESIGNS),
+    st.integers(3, 9),
+    st.sampled_from([("semi",), ("semi", "coop"), ("semi", "coop", "strict")]),
+)
+def test_assignment_is_balanced_in_every_block(block, seed, design, games, objectives):
+    names = ("fair", "blind", "teller")
+    s = Settings(names, objectives, games, design, seed=seed)
+    size = len(objectives) * (3 if design == "between" else 1)
+    groups = [s.group(block * size + i) for i in range(size)]
+    assert len(set(groups)) == size
+    for slot in range(block * size, block * size + size):
+        partners_met = Counter(s.plan(slot))
+        assert sum(partners_met.values()) == games
+        if design == "between":
+            assert set(partners_met) == {s.group(slot)[1]}
+        else:
+            met = [partners_met[n] for n in names]
+            assert max(met) - min(met) <= 1
+
+
+def test_assignment_depends_on_the_seed_and_the_place_alone():
+    many = [
+        tuple(Settings(TWO, ("semi", "coop"), 6, seed=seed).group(i) for i in range(12))
+        for seed in range(20)
+    ]
+    again = Settings(TWO, ("semi", "coop"), 6, seed=3)
+    assert tuple(again.group(i) for i in range(12)) == many[3]
+    assert len(set(many)) > 10
+    orders = {tuple(Settings(TWO, seed=s).plan(0)) for s in range(30)}
+    assert len(orders) > 5
+
+
+def test_who_is_met_once_more_takes_turns():
+    s = Settings(TWO, games=5)
+    more = Counter(Counter(s.plan(i)).most_common(1)[0][0] for i in range(10))
+    assert more == {"fair": 5, "blind": 5}
+
+
+def test_the_consent_text_says_what_it_must():
+    s = Settings(TWO, games=5, contact="Ada", approval="the board, number 7")
+    text = s.consent_text()
+    assert "5 short games" in text and "10 minutes" in text and "asking Ada" in text
+    assert "free to say no" in text and "stop at any moment" in text
+    assert "no name" in text and "deleted" in text and "{" not in text
+    assert text.endswith("Approved by: the board, number 7.")
+    odd = Settings(TWO, consent="{braces} stay, {games} go, {0}")
+    assert odd.consent_text() == "{braces} stay, 6 go, {0}"
+
+
+# The folder --------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    made(tmp_path)
+    before = (tmp_path / "study" / "settings.json").read_bytes()
+    with pytest.raises(StudyError, match=r"not empty. Nothing was touched"):
+        made(tmp_path, games=9)
+    assert (tmp_path / "study" / "settings.json").read_bytes() == before
+
+
+def test_a_folder_that_is_no_study_says_what_to_do(tmp_path):
+    with pytest.raises(StudyError, match=r"no settings.json. Make one: .*study new"):
+        Study(tmp_path)
+    (tmp_path / "settings.json").write_text('{"partner": ["fair"]}', "utf-8")
+    with pytest.raises(StudyError, match=r"'partner'.*What may stand there: partners"):
+        Study(tmp_path)
+    (tmp_path / "settings.json").write_text("{", "utf-8")
+    with pytest.raises(StudyError, match=r"settings.json: Expecting"):
+        Study(tmp_path)
+
+
+def test_settings_survive_the_folder(tmp_path):
+    study = made(tmp_path, objectives=("coop", "semi"), title="Käse & <b>Brot</b> 🧀")
+    assert Study(study.folder).settings == study.settings
+
+
+def test_a_participant_plays_all_games_and_no_more(tmp_path):
+    study = made(tmp_path, games=4, objectives=("coop",))
+    session = study.join()
+    deals = [play_one(session) for _ in range(4)]
+    assert play_one(session) is None
+    me = session.me()
+    assert [g["place"] for g in me.finished] == [0, 1, 2, 3]
+    assert Counter(d.partner for d in deals) == {"fair": 2, "blind": 2}
+    assert me.consented.endswith("Z") and me.slot == 0 and not me.simulated
+    for deal, game in zip(deals, me.finished, strict=True):
+        t = results.transcript_of(game)
+        assert t.replay().over and t.scenario == deal.game.scenario
+        assert split_of(t.scenario) == "test" and t.objective == OBJECTIVES["coop"]
+        assert t.first == deal.game.first
+
+
+def test_the_same_place_is_dealt_the_same_games_whatever_the_code(tmp_path):
+    first, second = (made(tmp_path / n) for n in "ab")
+    deals = [s.join().begin() for s in (first, second)]
+    assert deals[0] == deals[1]
+    assert first.join().begin().game != deals[0].game
+
+
+def test_a_game_left_open_is_kept_not_counted_and_another_is_dealt(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    play_one(session)
+    left = play_one(session, stop_after=2)
+    back = study.resume(f" {session.code[:3].lower()}-{session.code[3:]}")
+    again = play_one(back)
+    assert (again.place, again.attempt) == (1, 1) and again.partner == left.partner
+    assert again.game != left.game
+    me = back.me()
+    assert [(g["place"], bool(g["end"])) for g in me.begun] == [
+        (0, True),
+        (1, False),
+        (1, True),
+    ]
+    assert len(me.begun[1]["moves"]) == 2
+    assert [r["finished"] for r in results.rows(study)] == [True, False, True]
+    assert results.mean(results.rows(study), "agreement")["n"] == 2
+
+
+def test_of_two_windows_with_one_code_the_latest_writes(tmp_path):
+    study = made(tmp_path)
+    old = study.join()
+    deal = old.begin()
+    new = study.resume(old.code)
+    with pytest.raises(Superseded, match="another window"):
+        old.move(Move("[message] hello"))
+    play_one(new)
+    # Even a line that slips in between does not count.
+    sly = {"event": "end", "session": old.id, "transcript": {}, "time": "x"}
+    folder._append(new.path, sly)
+    me = new.me()
+    assert [bool(g["end"]) for g in me.begun] == [False, True]
+    assert me.begun[0]["counts"] == list(deal.game.scenario.counts)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40])
+def test_a_line_that_was_cut_loses_nothing_before_or_after(tmp_path, cut):
+    study = made(tmp_path)
+    session = study.join()
+    play_one(session)
+    play_one(session, stop_after=2)
+    whole = session.path.read_bytes()
+    session.path.write_bytes(whole[:-cut])  # the machine stopped while it wrote
+    back = study.resume(session.code)
+    play_one(back)
+    assert [bool(g["end"]) for g in back.me().begun] == [True, False, True]
+    left = 2 if cut == 1 else 1  # without its line end a line is whole still
+    assert len(back.me().begun[1]["moves"]) == left
+
+
+def test_what_is_typed_comes_back_as_it_was(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    deal = session.begin()
+    odd = '[message] <script>alert(1)</script> 🎩 \u2028 " \\ , ;\n=1+1'
+    game = deal.game.submit(odd)
+    session.move(game.moves[-1])
+    assert session.me().begun[0]["moves"][0]["text"] == odd
+    assert len(session.path.read_bytes().splitlines()) == 4
+
+
+def test_deleting_removes_all_of_one_and_nothing_of_another(tmp_path):
+    study = made(tmp_path)
+    kept, gone = study.join(), study.join()
+    play_one(kept)
+    play_one(gone)
+    before = kept.path.read_bytes()
+    assert study.delete(gone.code.lower()) > 3
+    for path in study.folder.rglob("*"):
+        assert gone.code not in path.name
+        assert not path.is_file() or gone.code.encode() not in path.read_bytes()
+    assert kept.path.read_bytes() == before
+    with pytest.raises(Superseded, match="deleted"):
+        gone.move(Move("[message] late"))
+    assert not gone.path.exists()
+    for act in (study.delete, study.resume):
+        with pytest.raises(StudyError, match=f"{gone.code[:3]}-{gone.code[3:]}"):
+            act(gone.code)
+    assert study.join().me().slot == 2  # a place is not given twice
+
+
+@pytest.mark.parametrize("typed", ["", "abc", "../../x", "K7M4T0", "K7M4TPP", "💥" * 6])
+def test_what_can_be_no_code_is_refused(tmp_path, typed):
+    study = made(tmp_path)
+    for act in (study.resume, study.delete):
+        with pytest.raises(StudyError, match="6 letters and digits"):
+            act(typed)
+
+
+def test_codes_are_not_guessed_from_one_another(tmp_path):
+    study = made(tmp_path)
+    codes = {study.join().code for _ in range(50)}
+    assert len(codes) == 50
+    assert all(set(c) <= set(folder.CODE_LETTERS) for c in codes)
+    assert not set("01OIL") & set(folder.CODE_LETTERS)
+
+
+def _a_person(where, number):
+    """Another process: joins and plays, once leaving in mid-game."""
+    study = Study(where)
+    session = study.join()
+    play_one(session, person=(Fair, Greedy, Teller)[number % 3]())
+    if number % 5 == 0:
+        play_one(session, stop_after=1)
+        session = study.resume(session.code)
+    while play_one(session):
+        pass
+    return session.code
+
+
+def test_thirty_people_at_once_nothing_lost_nothing_mixed_up(tmp_path):
+    study = made(tmp_path, games=3, objectives=("semi", "coop"))
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(3, mp_context=spawn) as processes:
+        with concurrent.futures.ThreadPoolExecutor(12) as threads:
+            some = [processes.submit(_a_person, study.folder, i) for i in range(12)]
+            some += [threads.submit(_a_person, study.folder, i) for i in range(12, 30)]
+            codes = [f.result(120) for f in some]
+    people = study.participants()
+    assert sorted(codes) == sorted(p.code for p in people) and len(set(codes)) == 30
+    assert [p.slot for p in people] == list(range(30))
+    assert Counter(study.settings.group(p.slot)[0] for p in people) == {
+        "semi": 15,
+        "coop": 15,
+    }
+    for p in people:
+        assert len(p.finished) == 3
+        assert [g["partner"] for g in p.finished] == study.settings.plan(p.slot)
+        for g in p.finished:
+            results.transcript_of(g).replay()
+    rows = results.rows(study)
+    assert len(rows) == 96 and sum(r["finished"] for r in rows) == 90
+    assert sum(not r["finished"] for r in rows) == 6
+
+
+# CSV ---------------------------------------------------------------------------------
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8-sig", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def test_the_tables_hold_what_was_played(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    deal = session.begin()
+    game, mine = deal.game, deal.game.scenario.counts
+    texts = ["[message] <script>alert(1)</script> 🎩", '=HYPERLINK("x")']
+    texts += ["[message] fine, then"]
+    while game.turn != deal.seat:
+        game = game.submit("[message] hello")
+    for text in texts:
+        game = game.submit(text)
+    share = (0, 0, 0) if game.turn == deal.seat else mine
+    game = game.submit(propose(share))
+    game = game.submit(propose(game.scenario.complement(share)))
+    for move in game.moves:
+        session.move(move)
+    session.end(game.transcript(("person", deal.partner), deal.seed))
+    games, moves = map(read_csv, results.to_csv(study, tmp_path / "out"))
+    (row,) = games
+    assert row["code"] == session.code and row["partner"] == deal.partner
+    assert row["agreement"] == "1" and row["finished"] == "True"
+    assert {row["person_points"], row["model_points"]} == {"0", "10"}
+    assert row["joint"] == "10" and row["simulated"] == "False"
+    said = [m["text"] for m in moves]
+    assert texts[0] in said and "'" + texts[1] in said  # no formula for a spreadsheet
+    assert Counter(m["by"] for m in moves) == Counter(
+        "person" if m.seat == deal.seat else "model" for m in game.moves
+    )
+    assert [m["error"] for m in moves if m["text"] == "'" + texts[1]] == ["no_prefix"]
+
+
+def test_an_aborted_game_says_who_gave_up(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    deal = session.begin()
+    game = deal.game
+    while not game.over:
+        game = game.submit("[message] hm" if game.turn != deal.seat else "")
+    session.end(game.transcript(("person", deal.partner)))
+    (row,) = results.rows(study)
+    assert row["aborted_by"] == "person" and row["agreement"] == 0
+
+
+def test_tables_of_nobody_are_empty(tmp_path):
+    for path in results.to_csv(made(tmp_path), tmp_path / "out"):
+        assert read_csv(path) == []
+
+
+# Analysis ----------------------------------------------------------------------------
+
+
+def people(count, *, effect=0.0, spread=1.0, games=6, design="within", rng):
+    """Rows of a made-up class: each person has a level of its own."""
+    rows = []
+    for i in range(count):
+        level = 5 + rng.gauss(0, spread)
+        group = "all" if design == "within" else TWO[i % 2]
+        for k in range(games):
+            partner = TWO[k % 2] if design == "within" else group
+            points = level + effect * (partner == "blind") + rng.gauss(0, 1)
+            row = {"code": str(i), "group": group, "objective": "semi"}
+            rows.append(row | {"partner": partner, "points": points, "finished": True})
+    return rows
+
+
+@pytest.mark.parametrize(("design", "count"), [("within", 12), ("between", 24)])
+def test_the_interval_covers_the_truth_about_as_often_as_it_says(design, count):
+    rng = random.Random(design)
+    hit = {"difference": 0, "mean": 0}
+    for trial in range(200):
+        rows = people(count, effect=1.0, design=design, rng=rng)
+        d = results.difference(rows, "points", *TWO, seed=trial)
+        hit["difference"] += d["low"] <= 1 <= d["high"]
+        m = results.mean(
+            [r for r in rows if r["partner"] == "fair"], "points", seed=trial
+        )
+        hit["mean"] += m["low"] <= 5 <= m["high"]
+    assert all(181 <= n <= 199 for n in hit.values()), hit  # 95 % of 200 is 190
+
+
+def test_games_of_one_person_are_not_taken_for_those_of_many():
+    """With games as the unit the interval would be far too short."""
+    rows = people(10, spread=3, games=20, rng=random.Random(0))
+    found = results.mean(rows, "points")
+    alone = [r | {"code": str(i)} for i, r in enumerate(rows)]
+    naive = results.mean(alone, "points")
+    assert found["value"] == pytest.approx(naive["value"])
+    assert found["error"] > 2.5 * naive["error"]
+
+
+def test_the_within_design_takes_the_level_of_each_person_out():
+    rng = random.Random(1)
+    within = results.difference(people(20, spread=4, rng=rng), "points", *TWO)
+    rows = people(20, spread=4, design="between", rng=rng)
+    between = results.difference(rows, "points", *TWO)
+    assert between["error"] > 3 * within["error"]
+    assert between["needed"] is not None
+
+
+def test_the_number_needed_has_the_power_that_it_promises():
+    rng = random.Random(2)
+    pilot = people(200, effect=0.5, games=4, rng=rng)
+    needed = results.difference(pilot, "points", *TWO, aim=0.5)["needed"]
+    shown = 0
+    for trial in range(200):
+        rows = people(needed, effect=0.5, games=4, rng=rng)
+        shown += results.difference(rows, "points", *TWO, seed=trial)["low"] > 0
+    assert 135 <= shown <= 180  # four in five of 200 is 160
+    twice = results.difference(pilot, "points", *TWO, aim=1.0)["needed"]
+    assert needed / 4 - 1 <= twice <= needed / 4 + 1
+
+
+def test_what_cannot_be_told_is_none():
+    rows = people(1, rng=random.Random(0))
+    one = results.difference(rows, "points", *TWO)
+    assert one["value"] is not None
+    assert one["low"] is one["high"] is one["needed"] is None and one["people"] == 1
+    none = results.difference([], "points", *TWO)
+    assert none["value"] is None and none["n"] == 0
+    lone = [r for r in rows if r["partner"] == "fair"]
+    assert results.difference(lone, "points", *TWO)["value"] is None
+    assert results.mean([], "points")["value"] is None
+    with pytest.raises(ValueError, match="several objectives"):
+        results.difference(rows + [rows[0] | {"objective": "coop"}], "points", *TWO)
+
+
+def test_a_simulated_class_shows_a_planted_difference_and_no_other(tmp_path):
+    """*greedy* gets more than *randomsplit*; *blind* is *blind* under any name."""
+    study = made(tmp_path, partners=("randomsplit", "greedy"), games=4)
+    sessions = simulated.simulate(study, simulated.scripted_people(24), leave=0.2)
+    rows = results.rows(study)
+    assert len(sessions) == 24 and all(r["simulated"] for r in rows)
+    assert sum(r["finished"] for r in rows) == 96 < len(rows)
+    found = results.difference(rows, "model_points", "randomsplit", "greedy")
+    assert found["low"] > 0 and found["people"] == 24
+    players = {"one": Blind(name="one"), "other": Blind(name="other")}
+    same = made(tmp_path / "same", partners=("one", "other"), games=4)
+    simulated.simulate(same, simulated.scripted_people(24), players)
+    nothing = results.difference(results.rows(same), "model_points", *players)
+    assert nothing["low"] < 0 < nothing["high"]
+
+
+def test_a_simulated_class_is_the_same_again(tmp_path):
+    def points(where):
+        study = made(where, games=2)
+        simulated.simulate(study, simulated.scripted_people(6, seed=1), seed=5)
+        return [(r["partner"], r["model_points"]) for r in results.rows(study)]
+
+    assert points(tmp_path / "a") == points(tmp_path / "b")
+
+
+# Partners ----------------------------------------------------------------------------
+
+
+def test_a_partner_by_name(tmp_path):
+    player, weights = partners.partner("fair")
+    assert player.name == "fair" and weights is None
+    pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"RUNFOLDER@ROUND is a run folder"):
+        partners.partner(f"{tmp_path}@x")
+    with pytest.raises(ValueError, match="RUNFOLDER@ROUND"):
+        partners.partner("nowhere@3")
+
+
+def test_a_round_of_a_run_is_a_partner(tiny_base, tmp_path):
+    pytest.importorskip("torch")
+    from selfplay_kit.rounds import Config, run
+
+    rounds = run(Config(base=str(tiny_base), rounds=1, games=60), tmp_path / "run")
+    names = tuple(f"{tmp_path / 'run'}@{k}" for k in range(2))
+    found = [partners.partner(n) for n in names]
+    assert [w for _, w in found] == [r.metrics["weights"] for r in rounds]
+    assert found[0][1] != found[1][1]
+    with pytest.raises(ValueError, match="whole rounds 0 to 1; asked for 7"):
+        partners.partner(f"{tmp_path / 'run'}@7")
+    partners.load(Settings(names, weights=tuple(w for _, w in found)))
+    with pytest.raises(StudyError, match="has other weights now"):
+        partners.load(Settings(names, weights=tuple(w for _, w in found[::-1])))
+
+
+def test_a_partner_that_is_held_elsewhere_plays_the_same(tiny_base):
+    """The guest's moves are the ones that the player itself makes, words and tokens."""
+    pytest.importorskip("torch")
+    player, _ = partners.partner(str(tiny_base))
+    where, stop = partners.host({"model": player, "fair": Fair()})
+    try:
+        for name, here in (("model", player), ("fair", Fair())):
+            guest = partners.Guest(name, where)
+            games = [
+                play_games(
+                    (who, RandomSplit()),
+                    [S],
+                    OBJECTIVES["coop"],
+                    seed=4,
+                )[0]
+                for who in (guest, here)
+            ]
+            assert games[0].moves == games[1].moves
+    finally:
+        stop()
+    with pytest.raises(StudyError, match="does not answer"):
+        partners.Guest("fair", where).sit(1, seed=0)
+
+
+def test_a_stranger_is_not_answered():
+    where, stop = partners.host({"fair": Fair()})
+    try:
+        port = where.partition(":")[0]
+        with pytest.raises(StudyError, match="does not answer"):
+            partners.Guest("fair", f"{port}:{'00' * 32}").sit(1, seed=0)
+        table = partners.Guest("fair", where).sit(1, seed=0)  # and goes on for others
+        table.close()
+    finally:
+        stop()
+
+
+# Commands ----------------------------------------------------------------------------
+
+
+def test_the_commands(tmp_path, capsys):
+    where = str(tmp_path / "class")
+    new = ["study", "new", where, "--partners", "fair,stubborn", "--games", "2"]
+    assert main([*new, "--objective", "semi,coop"]) == 0
+    said = capsys.readouterr().out
+    assert "2 games a person, semi, coop" in said and "fair, stubborn" in said
+    assert "for your institution\nto say" in said and "Nobody is obliged" in said
+    study = Study(where)
+    simulated.simulate(study, simulated.scripted_people(8))
+    assert main(["study", "show", where]) == 0
+    said = capsys.readouterr().out
+    assert "8 participants (SIMULATED), 16 games, 0 left" in said
+    assert "coop: joint" in said and "more than fair by" in said
+    assert main(["study", "csv", where]) == 0
+    assert len(read_csv(tmp_path / "class" / "csv" / "games.csv")) == 16
+    code = study.participants()[0].code
+    capsys.readouterr()
+    assert main(["study", "delete", where, code]) == 0
+    assert "exported before still hold them" in capsys.readouterr().out
+    assert main(["study", "delete", where, code]) == 1
+    assert "nothing under the code" in capsys.readouterr().err
+    assert main(new) == 1
+    assert "Nothing was touched" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", [folder, plan, results, partners])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0
