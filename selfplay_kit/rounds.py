@@ -26,14 +26,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from . import adapters
 from .cloning import FILTERS, fine_tune, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
-from .models import LanguageModel, load_model, no_bars, weights_hash
+from .models import LanguageModel, load_model, save_model, weights_hash
 from .play import Player, play_games
 from .policy import advantage_samples, anchored
 from .rules import Objective, scenarios
+from .training import TrainingError, must_be_trainable
 
 RULES = ("clone", "policy_gradient")
 
@@ -47,6 +49,9 @@ class Config:
     (the paper: imitate what ``filter`` keeps) or ``policy_gradient``, which heeds no
     filter (see ``policy``); ``kl`` is the price of leaving the base, under either.
     ``at_once`` games are played together: fewer take less memory, and other dice.
+    ``lora`` is the rank of an adapter that is trained in place of the weights (0:
+    train what the base has, its adapter or its weights); ``accumulate`` and
+    ``checkpointing`` save memory in training (see ``training``).
     """
 
     base: str = "tiny"
@@ -66,6 +71,9 @@ class Config:
     rule: str = "clone"
     kl: float = 0.0
     at_once: int = 500
+    lora: int = 0
+    accumulate: int = 1
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
         Objective(self.lam)
@@ -87,6 +95,11 @@ class Config:
             )
         if self.at_once < 1:
             raise ValueError(f"at_once must be 1 or more; got {self.at_once}")
+        if self.lora < 0 or self.accumulate < 1:
+            raise ValueError(
+                "lora, a rank, is 0 or more and accumulate, a number of parts, 1 or "
+                f"more; got {self.lora} and {self.accumulate}"
+            )
         if self.rounds < 0:
             raise ValueError(f"rounds must be 0 or more; got {self.rounds}")
 
@@ -140,6 +153,7 @@ def run(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base, config.precision)
+    _can_learn(config, base)
     _claim(config, folder, base, partner)
     done = read_rounds(folder, limit=config.rounds)
     if on_round:
@@ -159,10 +173,10 @@ def run(
             sides = views(done[-1].games())
             if partner is not None:
                 sides = [v for v in sides if v.seat == 0]
+            if config.lora and not adapters.adapted(lm.model):
+                lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
             training = _learn(config, number, lm, sides, progress)
-            with no_bars():
-                lm.model.save_pretrained(here / "model")
-                lm.tokenizer.save_pretrained(here / "model")
+            save_model(lm, here / "model")
         trained = time.perf_counter()
         games = _play(config, number, lm, partner, progress)
         played = time.perf_counter()
@@ -198,7 +212,8 @@ def _play(config, number, lm, partner, progress) -> list[Transcript]:
         if progress:
             progress(f"round {number}: play", ended, config.games)
 
-    mine = LMPlayer(lm, temperature=config.temperature, name=f"{config.base}@{number}")
+    name = f"{config.base}@{number}{lm.precision}"
+    mine = LMPlayer(lm, temperature=config.temperature, name=name)
     return play_games(
         mine if partner is None else (mine, partner),
         draw_scenarios(config, number),
@@ -222,6 +237,8 @@ def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
         epochs=config.epochs,
         lr=config.lr,
         batch=config.batch,
+        accumulate=config.accumulate,
+        checkpointing=config.checkpointing,
         seed=f"{config.seed}/round {number}",
         loss_of=anchored(base, config.kl) if base else None,
         on_step=lambda step, steps, loss: (
@@ -236,6 +253,21 @@ def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
         "loss_first": training.losses[0],
         "loss_last": training.losses[-1],
     }
+
+
+def _can_learn(config: Config, base: LanguageModel) -> None:
+    """:class:`RunError` for what would fail only after a round of play."""
+    have = adapters.rank(base.model)
+    if have and config.lora not in (0, have):
+        raise RunError(
+            f"{config.base} carries an adapter of rank {have}, and a run goes on with "
+            f"that one: leave lora out or ask for {have}; got {config.lora}"
+        )
+    if config.rounds and not config.lora:
+        try:
+            must_be_trainable(base)
+        except TrainingError as e:
+            raise RunError(str(e)) from e
 
 
 def _claim(
