@@ -4,7 +4,8 @@ A page for each notebook, with the list of all of them, previous and next, and
 a search box over every cell; `index.html` has a card for each. Everything is
 inlined but `style.css` and two scripts, so that the folder opens from a disk
 or from any web server. Formulas are drawn by matplotlib; what it cannot draw
-stays TeX. Left out: live widgets, which need a running kernel.
+stays TeX. The pages of `guide/` come with it. Left out: live widgets, which need a
+running kernel.
 """
 
 import base64
@@ -25,7 +26,9 @@ INTRO = (
     " machine that made this page; the times are its own."
 )
 EM = 9  # units of a drawing to one em; its letters are of size 10
+LIVE = "application/vnd.jupyter.widget-view+json"
 GOALS = "In this notebook you will"
+GUIDES = ("glossary", "troubleshooting", "handout", "teaching")
 
 
 def read(path: Path):
@@ -36,8 +39,13 @@ def read(path: Path):
 
 
 def executed(path: Path):
-    """The executed notebook at `path` without papermill's own error banners."""
+    """The executed notebook at `path` without papermill's own error banners, and of
+    live widgets only what they leave as plain HTML."""
     notebook = read(path)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(LIVE, None)
     banner = "papermill-error-cell-tag"
     notebook.cells = [
         cell for cell in notebook.cells if banner not in cell.metadata.get("tags", [])
@@ -90,6 +98,19 @@ def search_index(name: str, notebook: dict) -> list[dict]:
     return records
 
 
+def guide_index(here: dict, body: str) -> list[dict]:
+    """One record for each section of a page of the guide, as `search_index`."""
+    records = []
+    for part in re.split(r"(?=<h[1-6] )", body):
+        found = re.match(r'<h\d id="([^"]*)">(.*?)(?:<a |</h)', part, re.DOTALL)
+        if found:
+            place = {"section": html.unescape(found.group(2)), "anchor": found.group(1)}
+            text = html.unescape(re.sub(r"<[^>]+>", " ", part))
+            page = {"page": f"{here['name']}.html", "title": here["title"]}
+            records.append(page | place | {"text": " ".join(text.split())})
+    return records
+
+
 @cache
 def formula(tex: str, display: bool) -> str:
     """TeX as an inline drawing, its source as the text alternative."""
@@ -133,11 +154,12 @@ def draw_formulas(page: str) -> str:
     return "".join(parts)
 
 
-def relink(page: str, folder: Path, out: Path, known: set[str]) -> str:
-    """`page` with links to notebooks turned to pages, others kept alive.
+def relink(page: str, folder: Path, out: Path, known: dict[Path, str]) -> str:
+    """`page` with links to files that are `known` turned to their pages, others kept
+    alive.
 
-    A relative link is one from the notebooks' `folder`. Where it leads to a
-    file that is no page, it is made to lead there from `out`.
+    A relative link is one from `folder`. Where it leads to a file that is no page,
+    it is made to lead there from `out`.
     """
 
     def turn(match: re.Match) -> str:
@@ -145,14 +167,14 @@ def relink(page: str, folder: Path, out: Path, known: set[str]) -> str:
         if re.match(r"[a-z]+:|/", target) or not target:
             return match.group(0)
         anchor = f"#{anchor}" if anchor else ""
-        path = Path(target)
-        if path.suffix == ".ipynb" and path.stem in known and len(path.parts) == 1:
-            return f'href="{path.stem}.html{anchor}"'
-        if (folder / path).exists():
+        path = Path(os.path.normpath(folder / target))
+        if path in known:
+            return f'href="{known[path]}{anchor}"'
+        if path.exists():
             try:
-                there = Path(os.path.relpath(folder / path, out)).as_posix()
+                there = Path(os.path.relpath(path, out)).as_posix()
             except ValueError:  # another drive
-                there = (folder / path).resolve().as_uri()
+                there = path.resolve().as_uri()
             return f'href="{there}{anchor}"'
         return match.group(0)
 
@@ -197,6 +219,7 @@ def write(folder: Path, out: Path, results: dict) -> None:
     `results` is what `tutorial.run` gathered, by notebook; one without an
     executed notebook in `out` gets a card that says so and no page.
     """
+    from nbconvert.filters import markdown2html
     from pygments.formatters import HtmlFormatter
 
     assets = Path(__file__).resolve().parent / "site"
@@ -209,10 +232,18 @@ def write(folder: Path, out: Path, results: dict) -> None:
     for name, notebook in notebooks.items():
         card = {"name": name, "title": title(notebook, name), "goals": goals(notebook)}
         cards.append(card | {"result": results[name]})
-    common = {"cards": cards, "site": TITLE, "intro": INTRO}
+    home = folder if (folder / "guide").exists() else folder.parent
+    guides = [home / "guide" / f"{name}.md" for name in GUIDES]
+    guides = [path for path in guides if path.exists()]
+    known = {home / f"{name}.ipynb": f"{name}.html" for name in notebooks}
+    known |= {folder / f"{name}.ipynb": f"{name}.html" for name in notebooks}
+    known |= {path: f"{path.stem}.html" for path in guides}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in guides}
+    titles = {name: text.splitlines()[0].lstrip("# ") for name, text in texts.items()}
+    common = {"cards": cards, "site": TITLE, "intro": INTRO, "guides": titles}
     for place, (name, notebook) in enumerate(notebooks.items()):
         body, _ = make.from_notebook_node(notebook)
-        body = inline_pictures(relink(body, folder, out, set(notebooks)), folder)
+        body = inline_pictures(relink(body, folder, out, known), folder)
         previous = cards[place - 1] if place else None
         following = cards[place + 1] if place + 1 < len(cards) else None
         page = layout.render(
@@ -229,6 +260,13 @@ def write(folder: Path, out: Path, results: dict) -> None:
         for name, notebook in notebooks.items()
         for record in search_index(name, notebook)
     ]
+    for path in guides:
+        body = markdown2html(texts[path.stem])
+        body = relink(body, path.parent, out, known)
+        here = {"name": path.stem, "title": titles[path.stem], "guide": True}
+        page = layout.render(**common, here=here, content=body)
+        save(out / f"{path.stem}.html", page)
+        index += guide_index(here, body)
     text = json.dumps(index, ensure_ascii=False)
     save(out / "search.js", f"window.searchIndex = {text};\n")
     colours = HtmlFormatter(style="xcode").get_style_defs(".highlight")
