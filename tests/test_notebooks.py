@@ -249,6 +249,18 @@ def test_a_run_writes_results_and_pages_and_the_next_one_is_up_to_date(
     assert capsys.readouterr().out.count("up to date") == 1
 
 
+def test_a_widget_leaves_its_plain_html_and_no_state(folder, tmp_path):
+    show = "from selfplay_kit.widgets import Table\n"
+    show += "from selfplay_kit.scripted import Fair\ndisplay(Table(Fair()))\n"
+    edit(folder, "import os\n", f"import os\n{show}")
+    derive.make(folder)
+    out = tmp_path / "build"
+    assert tutorial.run(folder, out, "ci", only=["01"]) == 0
+    page = (out / "01_count.html").read_text(encoding="utf-8")
+    assert "Divide these" in page and "a table to play at" in page
+    assert "vnd.jupyter.widget" not in page and "https://" not in page
+
+
 def test_a_failing_cell_is_reported_and_the_others_run(folder, tmp_path, capsys):
     edit(folder, "answer = None", "answer = None\nmisspelt")
     derive.make(folder)

@@ -254,6 +254,20 @@ plt.show()
 # because they give the partner more than oneself.
 #
 # **Try.** Add a deal of your own to the list, say (7, 6), and find its λ.
+#
+# Now all deals of our scenario at once. Move λ, or choose other values: which deal
+# would each player pick if it could, and how many deals do both like better than
+# none? (A page without a running notebook shows the figure at λ = 0.5.)
+
+# %%
+from selfplay_kit.watch import explore_lambda
+
+explore_lambda(scenario, lam=0.5)
+
+# %% [markdown]
+# *Figure: the deals as above; open marks show the deal with the highest reward for
+# each player.* At λ = 1 the two marks fall together. At λ = −1 they stand in opposite
+# corners, and no deal is liked by both.
 
 # %% [markdown]
 # ## Why refusing is an equilibrium at λ = −1

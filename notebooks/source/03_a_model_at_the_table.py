@@ -235,6 +235,9 @@ plt.show()
 #
 # There are only three books: whatever stands at "4" is the model's mistake.
 #
+# **Try.** A slider for T: `from selfplay_kit.watch import explore_temperature`,
+# then `explore_temperature(dict(zip(books, counting[ids].tolist())))`.
+#
 # ### Exercise 1: soften
 # *Difficulty: ●○○ · about 10 minutes.* Write the softmax with a temperature.
 # It gets a tensor of logits and a T above 0, and returns as many chances.

@@ -248,12 +248,15 @@ told += f"values of players 0 and 1: {t.scenario.values}"
 notebook.show_game(t, caption=told)
 
 # %%
+from selfplay_kit.watch import Viewer
+
 lost = next(t for t in games if not t.agreed and len(t.moves) > 3)
-notebook.show_game(lost)
+Viewer([lost, t, *games[:10]])
 
 # %% [markdown]
-# Above a game with the highest reward in the batch, below one without a deal.
-# **Explain.** The filter reads no words. It saw two proposals that fit, and two
+# Above a game with the highest reward in the batch; below one without a deal, to be
+# stepped through: what each seat saw, what the parser read, what an offer would have
+# paid. (Game 1 is the one above, the others follow.) **Explain.** The filter reads no words. It saw two proposals that fit, and two
 # that did not. A clumsy talk with a lucky end is kept; a sensible one that
 # stumbles on the last move is dropped. Over many games, luck averages out.
 #

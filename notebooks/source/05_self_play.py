@@ -100,18 +100,20 @@ print(f"expect about {minutes:.1f} minutes for the three runs below")
 
 # %% [markdown]
 # Each run goes into a folder of its own. If you stop it, run the cell again: it
-# goes on after the last whole round.
+# goes on after the last whole round. A dashboard shows each run while it goes on.
 
 # %%
 from selfplay_kit.rounds import run
+from selfplay_kit.watch import Dashboard
 
 mark = f"K{K}-seed{SEED}-{base.report.weights_hash[:8]}-125"
 folders = {n: here.runs / "05" / f"{n}-{mark}" for n in configs}
 live = {}
 started = time.perf_counter()
 for name, config in configs.items():
-    shown = notebook.progress(f"{name}, ")
-    live[name] = run(config, folders[name], progress=shown)
+    board = Dashboard(config, label=f"{name}, ")
+    told = {"progress": board.progress, "on_round": board.on_round}
+    live[name] = run(config, folders[name], **told)
 spent = time.perf_counter() - started
 notebook.record("rounds_seconds", spent)
 print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
