@@ -46,7 +46,16 @@ def main(arguments: list[str] | None = None) -> int:
 def _rounds(p: argparse.ArgumentParser) -> None:
     from .rules import OBJECTIVES
 
-    p.add_argument("--model", default="tiny", help="a name of the kit's, or a folder")
+    p.add_argument(
+        "--model",
+        default="tiny",
+        help="a name of the kit's (tiny, smollm2-135m-q4_1-warm, ...), a folder, or a "
+        "Hub id with its revision (owner/name@revision)",
+    )
+    p.add_argument(
+        "--precision", default="auto", help="auto, fp32, bf16, fp16, 8bit or 4bit"
+    )
+    p.add_argument("--lora", type=int, default=0, help="rank of an adapter to train")
     p.add_argument(
         "--objective",
         default="semi",
@@ -59,12 +68,20 @@ def _rounds(p: argparse.ArgumentParser) -> None:
     p.add_argument("--rule", default="clone", help="or policy_gradient")
     p.add_argument("--kl", type=float, default=0.0, help="price of leaving the base")
     p.add_argument("--temperature", type=float, default=1.0)
+    p.add_argument("--epochs", type=float, default=3)
+    p.add_argument("--lr", type=float, default=1e-3)
+    p.add_argument("--batch", type=int, default=16, help="samples a training step")
+    p.add_argument("--accumulate", type=int, default=1, help="parts of a batch")
+    p.add_argument("--checkpointing", action="store_true", help="less memory, slower")
+    p.add_argument("--at-once", type=int, default=500, help="games played together")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--no-preflight", action="store_true", help="start at once")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
     p.set_defaults(go=_go_rounds)
 
 
 def _go_rounds(given: argparse.Namespace) -> int:
+    from .preflight import preflight
     from .rounds import Config, run
     from .rules import OBJECTIVES
 
@@ -80,7 +97,17 @@ def _go_rounds(given: argparse.Namespace) -> int:
         kl=given.kl,
         temperature=given.temperature,
         seed=given.seed,
+        precision=given.precision,
+        lora=given.lora,
+        epochs=given.epochs,
+        lr=given.lr,
+        batch=given.batch,
+        accumulate=given.accumulate,
+        checkpointing=given.checkpointing,
+        at_once=given.at_once,
     )
+    if not given.no_preflight and not (given.out / "config.json").exists():
+        print(preflight(config), flush=True)
 
     def show(r) -> None:
         m = r.metrics
