@@ -108,7 +108,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def go(given: argparse.Namespace) -> None:
     """Make the file, its picture, and the README's block."""
     made = ledger(given.reference)
-    save(made, given.reference / "ledger.json")
+    save(made, given.reference / "ledger.json", compact=True)
     ledger_picture(made, given.reference / "ledger.svg")
     print(", ".join(f"{n} {v}" for v, n in made["counts"].items() if n))
     if Path("README.md").exists():

@@ -103,7 +103,7 @@ class Claim:
         low, high = self.region
         where = f"below {high:g}" if self.above is None else f"above {low:g}"
         if self.near is not None:
-            where = f"within {self.near:.0%} of the paper's"
+            where = f"within {100 * self.near:g} % of the paper's"
         elif self.between is not None:
             where = f"between {low:g} and {high:g}"
         return "" if self.cannot else f"{QUANTITIES[self.of]} lies {where}"
@@ -310,8 +310,10 @@ def shown(number: Any, unit: str = "") -> str:
         return f"{scale * number:,.10g}" + (" %" if share else "")
     value, *ends = (number[k] for k in ("value", "low", "high"))
     digits = (0 if abs(scale * value) >= 10 else 1) if share else 2
-    text = f"{scale * value:.{digits}f}" + (" %" if share else "")
-    if None in ends or ends[0] == ends[1]:
-        return text
-    low, high = (f"{scale * x:.{digits}f}" for x in ends)
-    return f"{text} [{low}, {high}]"
+    told = [
+        "" if x is None else f"{round(scale * x, digits) + 0.0:.{digits}f}"
+        for x in (value, *ends)
+    ]
+    text = told[0] + (" %" if share else "")
+    exact = None in ends or ends[0] == ends[1]
+    return text if exact else f"{text} [{told[1]}, {told[2]}]"

@@ -250,6 +250,28 @@ TABLE = {
             ("> mean", ">= mean", "where all games are alike"),
         ],
     ),
+    ("09_the_ledger", "Exercise 9.1"): (
+        nothing,
+        [
+            (
+                "low is None:\n        return ledger.CANNOT",
+                "low is None:\n        return ledger.NOT_ILLUSTRATES",
+                "[None, None]",
+            ),
+            ("and high <= region[1]", "or high <= region[1]", "not 'illustrates'"),
+            ("DIFFERS if outside else ledger.CANNOT", "DIFFERS", "not 'differs'"),
+            ("if not pretrained", "if pretrained", "tiny"),
+        ],
+    ),
+    ("09_the_ledger", "Exercise 9.2"): (
+        nothing,
+        [
+            ("any(inside) and not all(inside)", "any(inside)", "['up', 'up', 'st"),
+            ("low <= v <= high", "low < v < high", "(1, -1) is not"),
+            ('(row["ours"] or {})', 'row["ours"]', "it raised AttributeError"),
+            ("not all(inside)", "all(inside)", "(1, -1) is torn"),
+        ],
+    ),
     ("11_talk_that_pays", "the line"): (
         nothing,
         [
