@@ -65,7 +65,8 @@ from selfplay_kit.rules import COOP, SEMI, STRICT, scenarios
 K = here.pick(ci=100, cpu=500)
 lm = load_model(BASE)
 drawn = random.Random(SEED).choices(scenarios("train"), k=K)
-games = play_games(LMPlayer(lm), drawn, SEMI, seed=SEED)
+SMALL = {"batch": 125}  # games side by side: fewer take less memory
+games = play_games(LMPlayer(lm), drawn, SEMI, seed=SEED, **SMALL)
 print(lm.report)
 print(f"{K} games played, {sum(t.agreed for t in games)} with a deal")
 
@@ -442,8 +443,8 @@ firsts = [0, 1] * len(some)
 models = {"base": lm, "filtered": after, "control": control}
 played = {}
 for name, model in models.items():
-    player = LMPlayer(model)
-    played[name] = play_games(player, twice, SEMI, seed=SEED, firsts=firsts)
+    asked = {"seed": SEED, "firsts": firsts, **SMALL}
+    played[name] = play_games(LMPlayer(model), twice, SEMI, **asked)
 print(f"{len(played)} models, {len(twice)} games each, two a scenario")
 
 # %% alt="Points a player of base, filtered and control, with intervals"
