@@ -121,6 +121,9 @@ def against_lambda(ax, key, metric, label, scale=1):
     bars = [scale * (x["value"] - (x["low"] or x["value"])) for x in f]
     look = {"fmt": "o-", "color": plots.BLUE, "capsize": 3, "zorder": 5}
     ax.errorbar(lambdas, y, bars, label="self-play, last round", **look)
+    for lam, v in zip(lambdas, arms("lambda").values()):
+        dots = [scale * run[-1] for run in v["rounds"][metric]]
+        ax.plot([lam] * len(dots), dots, ".", ms=4, color=plots.SKY)
     ax.set(xlabel="λ, the weight of the partner's points", ylabel=label)
 
 
@@ -170,25 +173,23 @@ rows = [
 notebook.table(("λ", "seeds", *SHOWN), rows, "Last round, test split")
 
 # %% [markdown]
-# And on the way there? Each row is one λ, each column a round; the number is the
-# share of games with a deal, the mean over seeds.
+# And on the way there? Each row is one λ, each column a round; the numbers are
+# means over seeds: games with a deal, and how long the two talk.
 
-# %% alt="Share of games with a deal for each λ and round, as a matrix"
-grid = [
-    [100 * f["value"] for f in over_rounds(v, "agreement")]
-    for v in arms("lambda").values()
-]
-fig, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
-plots.matrix(
-    grid,
-    [f"λ = {lam:g}" for lam in lambdas],
-    [str(k) for k in range(len(grid[0]))],
-    title="Games with a deal over rounds",
-    label="games with a deal, %",
-    fmt="{:.0f}",
-    ax=ax,
+# %% alt="Games with a deal and messages a game for each λ and round, as two matrices"
+LOOKS = (
+    ("agreement", 100, "games with a deal, %", "Deals"),
+    ("messages", 1, "messages a game", "Length of the talk"),
 )
-ax.set(xlabel="round of self-play (0 is the base)")
+rows = [f"{lam:g}" for lam in lambdas]
+fig, axes = plt.subplots(2, 1, figsize=(9, 8), layout="constrained")
+for ax, (metric, scale, label, title) in zip(axes, LOOKS):
+    runs = [over_rounds(v, metric) for v in arms("lambda").values()]
+    grid = [[scale * f["value"] for f in run] for run in runs]
+    names = [str(k) for k in range(len(grid[0]))]
+    look = {"title": title, "label": label, "fmt": "{:.0f}", "ax": ax}
+    plots.matrix(grid, rows, names, **look)
+    ax.set(xlabel="round of self-play (0 is the base)", ylabel="λ")
 plt.show()
 
 # %% [markdown]
