@@ -14,6 +14,8 @@ COMMANDS = (
     "bases",
     "binder",
     "crossplay",
+    "downloads",
+    "guide",
     "language",
     "ledger",
     "slice",

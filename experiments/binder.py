@@ -263,7 +263,7 @@ def run_all(page: Any, address: str) -> dict[str, Any]:
         "open_seconds": opened - started,
         "first_cells_seconds": first - opened,
         "seconds": time.perf_counter() - opened,
-        "cells": state["code"],
+        "code": state["code"],
         "ran": state["ran"],
         "errors": state["errors"],
     }
