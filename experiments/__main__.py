@@ -19,6 +19,7 @@ COMMANDS = (
     "language",
     "ledger",
     "slice",
+    "smollm",
     "spine",
     "sweep",
     "talk",

@@ -8,6 +8,7 @@ which weights it belongs to and how it is to be spoken to.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,15 @@ def rank(model: Any) -> int:
     return model.peft_config["default"].r if adapted(model) else 0
 
 
-def attach(model: Any, r: int, *, seed: int | str) -> Any:
+def attach(model: Any, r: int, *, seed: int) -> Any:
     """``model`` with a new adapter of rank ``r`` on all linear layers but the head.
 
     It changes nothing until it is trained: its second factor is 0, its first is
     drawn from ``seed``. Its updates are scaled by 2. Only it is trained from now on.
     """
-    import random
-
     import torch
+
+    _quiet()
     from peft import LoraConfig, get_peft_model
 
     if r < 1:
@@ -41,7 +42,7 @@ def attach(model: Any, r: int, *, seed: int | str) -> Any:
         r=r, lora_alpha=2 * r, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random.Random(f"{seed}/adapter").getrandbits(63))
+        torch.manual_seed(seed)
         return get_peft_model(model, how).eval()
 
 
@@ -55,6 +56,7 @@ def save(model: Any, folder: Path, base: str) -> None:
 def load(model: Any, folder: Path) -> Any:
     """``model`` with the adapter that stands in ``folder``, in fp32, to be trained
     further. ``ValueError`` where it can't be read or does not fit."""
+    _quiet()
     from peft import PeftModel
 
     try:
@@ -98,3 +100,8 @@ def must_fit(folder: Path, card: dict[str, Any], base: str, source: str) -> None
             f"{base} has {source[:12]}. An adapter only fits the weights that it was "
             "trained on: load those, or train a new one."
         )
+
+
+def _quiet() -> None:
+    """bitsandbytes says at import which of its optional kernels are not there."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,0 +1,343 @@
+"""SmolLM2-135M at the table: what a small pre-trained model learns from self-play.
+
+``data/reference/smollm.json`` holds what notebook 06 draws: zero-shot failures and
+play at four precisions, the shipped warm start (an adapter that cloned scripted
+negotiators), rounds of self-play from it, and two controls: no filter, and as many
+more samples of scripts. Each *part* is computed by itself into a file, so that
+peak memory is its own and a rerun goes on; ``--part NAME`` computes one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from selfplay_kit import adapters
+from selfplay_kit.cloning import above_mean, make_sample, views
+from selfplay_kit.game import Game
+from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.metrics import METRICS
+from selfplay_kit.models import LanguageModel, load_model, save_model
+from selfplay_kit.play import play_games
+from selfplay_kit.report import peak
+from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
+from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
+from selfplay_kit.scripted import Fair
+from selfplay_kit.tiny import script_games
+from selfplay_kit.training import fine_tune, weighted_loss
+
+from .record import over_seeds, provenance, save
+
+BASE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
+GAMES, TEMPERATURE, ROUNDS, SEEDS = 64, 0.7, 3, 3
+TEMPERS = ("fair", "blind")
+PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
+NAMES = (*METRICS, "points_agreed")
+
+
+def lessons(lm: LanguageModel, games: int, seed: str, *, slip: float = 0.02) -> list:
+    """Samples of both sides of ``games`` script games on training scenarios."""
+    played = script_games(games, seed, tempers=TEMPERS, slip=slip)
+    return [make_sample(v, lm, tries=True) for v in views(played)]
+
+
+def warm_start(
+    out: Path,
+    *,
+    games: int = 640,
+    rank: int = 8,
+    seed: str = "smollm2/warm/0",
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Clone script games into an adapter for :data:`BASE` and write it to ``out`` in
+    half precision, with its card."""
+    began = time.perf_counter()
+    lm = load_model(BASE, "bf16")
+    lm.style, lm.max_new_tokens, lm.temperature = "short", 40, TEMPERATURE
+    lm.model = adapters.attach(lm.model, rank, seed=0)
+    samples = lessons(lm, games, seed)
+    done = fine_tune(
+        lm,
+        samples,
+        epochs=1,
+        lr=2e-3,
+        lr_end=2e-4,
+        batch=8,
+        seed=seed,
+        on_step=lambda step, of, loss: tell(f"step {step} of {of}: {loss:.3f}"),
+    )
+    ship(lm, out)
+    made = {
+        "games": games,
+        "tempers": TEMPERS,
+        "seed": seed,
+        "steps": len(done.losses),
+        "tokens": sum(len(s.ids) for s in samples),
+        "losses": done.losses[::10],
+        "seconds": time.perf_counter() - began,
+    }
+    save(made | {"provenance": provenance()}, out / "made.json")
+
+
+def ship(lm: LanguageModel, out: Path) -> None:
+    """Write the adapter of ``lm`` in half precision (it is read back into fp32)."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    save_model(lm, out)
+    file = out / "adapter_model.safetensors"
+    half = {k: t.to(torch.float16) for k, t in load_file(file).items()}
+    save_file(half, file, metadata={"format": "pt"})
+
+
+# The parts ------------------------------------------------------------------------
+
+
+def positions(count: int, seed: str) -> list[tuple[Game, Any]]:
+    """Games stopped where a player is to speak: a third at the opening, a third in
+    talk, a third after the partner's proposal; with what that player sees."""
+    rng = random.Random(seed)
+    found: list[tuple[Game, Any]] = []
+    for i in range(count):
+        scenario = rng.choice(scenarios("development"))
+        (t,) = play_games(Fair(), [scenario], SEMI, seed=f"{seed}/{i}")
+        stops = (0, rng.randrange(1, len(t.moves) - 1), len(t.moves) - 1)
+        game = Game(scenario, SEMI, t.first)
+        for move in t.moves[: stops[i % 3]]:
+            game = game.submit(move.text)
+        found.append((game, replace(game.position(), game=i)))
+    return found
+
+
+def errors(lm: LanguageModel, count: int = 36) -> dict[str, int]:
+    """What single outputs at :func:`positions` are: valid, or which error."""
+    at = positions(count, "zero-shot")
+    table = LMPlayer(lm).sit(count, seed="zero-shot")
+    moves = table.reply([p for _, p in at])
+    table.close()
+    kinds = (
+        g.read(m.text).error or "valid" for (g, _), m in zip(at, moves, strict=True)
+    )
+    return dict(Counter(kinds))
+
+
+def precision(name: str) -> dict[str, Any]:
+    """Size, speed, failures and play at one precision, in this process."""
+    import torch
+
+    began = time.perf_counter()
+    bare = load_model(BASE, name)
+    loaded = time.perf_counter() - began
+    bare.max_new_tokens = 60
+    began = time.perf_counter()
+    zero = errors(bare)
+    spent = time.perf_counter() - began
+    bare.style = "short"
+    result: dict[str, Any] = {
+        "report": bare.report.as_dict(),
+        "seconds_to_load": loaded,
+        "zero_shot": {"long": zero, "seconds": spent, "short": errors(bare)},
+    }
+    del bare
+    lm = load_model(WARM, name)
+    with torch.inference_mode():
+        held = lessons(lm, 16, "smollm2/held-out", slip=0.0)
+        parts = [weighted_loss(lm, held[i : i + 8]) for i in range(0, len(held), 8)]
+    tokens = sum(n for _, n in parts)
+    result["loss"] = sum(x.item() * n for x, n in parts) / tokens
+    result["loss_tokens"] = tokens
+    began = time.perf_counter()
+    result["play"] = evaluate(lm, SEMI, games=32, temperature=TEMPERATURE)
+    result["seconds_to_play"] = time.perf_counter() - began
+    return result | {"peak": peak()}
+
+
+def config_of(objective: str, chosen: str, seed: int, rounds: int = ROUNDS) -> Config:
+    """The rounds that are recorded."""
+    return Config(
+        base=WARM,
+        lam=OBJECTIVES[objective].lam,
+        rounds=rounds,
+        games=GAMES,
+        temperature=TEMPERATURE,
+        filter=chosen,
+        epochs=1,
+        batch=8,
+        seed=seed,
+        precision="bf16",
+    )
+
+
+def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]:
+    """One run: what each round scored and took."""
+    done = run(
+        config_of(objective, chosen, seed), runs / _name(objective, chosen, seed)
+    )
+    return {"rounds": [r.metrics for r in done], "peak": peak()}
+
+
+def scripts(seed: int, runs: Path) -> dict[str, Any]:
+    """The control: as many more samples of scripts as self-play learned from, by the
+    same steps; then one round's games of the same scenarios as the last round's."""
+    kept = [
+        len(above_mean(views(r.games()), random.Random(0)))
+        for r in read_rounds(runs / _name("semi", "above_mean", seed))[:-1]
+    ]
+    lm = load_model(WARM, "bf16")
+    for number, count in enumerate(kept):
+        more = lessons(lm, count, f"smollm2/more/{seed}/{number}", slip=0.0)
+        chosen = random.Random(seed).sample(more, count)
+        fine_tune(lm, chosen, epochs=1, batch=8, seed=f"{seed}/{number}")
+    again = config_of("semi", "above_mean", seed)
+    return {
+        "samples": kept,
+        "score": {
+            o: evaluate(
+                lm,
+                OBJECTIVES[o],
+                games=GAMES,
+                split="train",
+                temperature=again.temperature,
+                seed=seed,
+            )
+            for o in ("semi", "coop")
+        },
+    }
+
+
+def test(objective: str, seed: int, runs: Path) -> dict[str, Any]:
+    """The warm start and the last round on the test split."""
+    config = config_of(objective, "above_mean", seed)
+    last = read_rounds(runs / _name(objective, "above_mean", seed))[-1]
+    how: dict[str, Any] = {"games": GAMES, "split": "test", "temperature": TEMPERATURE}
+    models = {"warm": load_model(WARM, "bf16"), "last": last.model(config)}
+    goal = OBJECTIVES[objective]
+    return {k: evaluate(lm, goal, seed=seed, **how) for k, lm in models.items()}
+
+
+def _name(*parts: Any) -> str:
+    return "-".join(map(str, parts))
+
+
+def parts(runs: Path) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Every part by its name, in the order in which they are computed."""
+    found: dict[str, Callable[[], dict[str, Any]]] = {}
+    for seed in range(SEEDS):
+        for o in ("semi", "coop"):
+            arm = _name(o, "above_mean", seed)
+            found[arm] = partial(rounds, o, "above_mean", seed, runs)
+    found |= {f"precision-{p}": partial(precision, p) for p in PRECISIONS}
+    for seed in range(2):
+        arm = _name("semi", "no_filter", seed)
+        found[arm] = partial(rounds, "semi", "no_filter", seed, runs)
+    for seed in range(SEEDS):
+        found[f"scripts-{seed}"] = partial(scripts, seed, runs)
+        for o in ("semi", "coop"):
+            found[f"test-{o}-{seed}"] = partial(test, o, seed, runs)
+    return found
+
+
+# The record -----------------------------------------------------------------------
+
+
+def merged(runs: Path) -> dict[str, Any]:
+    """All parts that are there, with intervals over seeds."""
+    there = {
+        name: json.loads((runs / f"{name}.json").read_text("utf-8"))
+        for name in parts(runs)
+        if (runs / f"{name}.json").exists()
+    }
+
+    def group(start: str) -> list[dict[str, Any]]:
+        return [v for k, v in there.items() if k.startswith(start)]
+
+    result: dict[str, Any] = {
+        "provenance": provenance(),
+        "config": {"games": GAMES, "rounds": ROUNDS, "temperature": TEMPERATURE},
+        "parts": sorted(there),
+        "precision": {p: there.get(f"precision-{p}") for p in PRECISIONS},
+        "runs": {},
+    }
+    for arm in ("semi-above_mean", "coop-above_mean", "semi-no_filter"):
+        found = group(arm)
+        by_round = zip(*(f["rounds"] for f in found), strict=True)
+        result["runs"][arm] = {
+            "seeds": len(found),
+            "rounds": [
+                over_seeds(list(same), NAMES)
+                | {"kept": [m["training"].get("kept") for m in same]}
+                | {"seconds": [m["seconds"] for m in same]}
+                for same in by_round
+            ],
+            "peak": [f["peak"] for f in found],
+        }
+    found = group("scripts-")
+    if found:
+        result["scripts"] = {"samples": [f["samples"] for f in found]}
+        for o in ("semi", "coop"):
+            result["scripts"][o] = over_seeds([f["score"][o] for f in found], NAMES)
+    result["test"] = {
+        o: {k: over_seeds([f[k] for f in found], NAMES) for k in ("warm", "last")}
+        for o in ("semi", "coop")
+        if (found := group(f"test-{o}"))
+    }
+    return result
+
+
+def samples(runs: Path, count: int = 4) -> list[str]:
+    """A few games of the first and the last round of each arm, as JSON lines
+    without their tokens."""
+    lines = []
+    for arm in ("semi-above_mean-0", "coop-above_mean-0", "semi-no_filter-0"):
+        whole: list[Round] = read_rounds(runs / arm) if (runs / arm).exists() else []
+        for r in (whole[:1] + whole[-1:]) if whole else []:
+            for t in r.games()[:count]:
+                moves = tuple(replace(m, tokens=None) for m in t.moves)
+                lines.append(replace(t, moves=moves).to_json())
+    return lines
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    """What ``python -m experiments smollm`` takes."""
+    p.add_argument("--warm-start", type=Path, metavar="DIR", help="make the adapter")
+    p.add_argument("--part", help="compute one part alone")
+    p.add_argument("--merge", action="store_true", help="only write what is there")
+    p.add_argument("--runs", type=Path, default=Path("runs/smollm"))
+    p.add_argument("--out", type=Path, default=Path("data/reference/smollm.json"))
+
+
+def go(given: argparse.Namespace) -> None:
+    """Make the adapter, one part, or all parts (each in a process of its own)."""
+    given.runs.mkdir(parents=True, exist_ok=True)
+    if given.warm_start:
+        shutil.rmtree(given.warm_start, ignore_errors=True)
+        warm_start(given.warm_start, tell=lambda line: print(line, flush=True))
+        return
+    if given.part:
+        began = time.process_time()
+        found = parts(given.runs)[given.part]()
+        save(
+            found | {"cpu": time.process_time() - began},
+            given.runs / f"{given.part}.json",
+        )
+        return
+    for name in parts(given.runs) if not given.merge else ():
+        if not (given.runs / f"{name}.json").exists():
+            command = [sys.executable, "-m", "experiments", "smollm", "--part", name]
+            print(name, flush=True)
+            subprocess.run([*command, "--runs", str(given.runs)], check=True)
+    save(merged(given.runs), given.out)
+    text = "".join(line + "\n" for line in samples(given.runs))
+    where = given.out.with_name(given.out.stem + "_games.jsonl")
+    where.write_text(text, encoding="utf-8", newline="\n")
