@@ -112,7 +112,7 @@ class Table(Panel):
         ]
         for count in self._counts:
             count.observe(lambda _: self._show_worth(), "value")
-        self._send = button("Send", lambda: self.say(self._box.value), **MAIN)
+        self._send_button = button("Send", lambda: self.say(self._box.value), **MAIN)
         self._ask = button("Ask for this", self._ask_for)
         self._propose = button(
             "Propose this", lambda: self.propose(self.picked), **MAIN
@@ -122,7 +122,12 @@ class Table(Panel):
         picker = w.HBox([w.Label("I take"), *self._counts], layout=ROW)
         act = w.HBox([self._ask, self._propose, self._give_up], layout=ROW)
         self._play = w.VBox(
-            [w.HBox([self._box, self._send], layout=ROW), picker, self._worth, act]
+            [
+                w.HBox([self._box, self._send_button], layout=ROW),
+                picker,
+                self._worth,
+                act,
+            ]
         )
         self._again.layout.align_self = "flex-start"
         super().__init__(
@@ -271,7 +276,7 @@ class Table(Panel):
             self._head.value, self._talk.value = shown.head(p), shown.talk(p)
             self._play.layout.display = "" if self.going_on else "none"
             self._again.layout.display = "none" if self.going_on else ""
-            for control in (self._box, self._send, self._ask):
+            for control in (self._box, self._send_button, self._ask):
                 control.disabled = p.must_propose
             self._propose.disabled = p.opening
             self._note.value = shown.note(self._told(p))
