@@ -46,8 +46,8 @@ def downloads_block(found: dict[str, Any]) -> str:
         lines.append(f"| {told} | {size['files']} | {size['bytes'] / 1e6:.0f} MB |")
     lines += [
         "",
-        f"{found['system']}, Python {found['python']}; elsewhere *not measured*. With an "
-        "NVIDIA card on Linux, torch brings several GB more.",
+        f"{found['system']}, Python {found['python']}; elsewhere *not measured*. With "
+        "an NVIDIA card on Linux, torch brings several GB more.",
     ]
     return "\n".join(lines)
 
