@@ -15,22 +15,31 @@ same numbers. What ``data/reference/language.json`` holds:
                         players' points), over all games of all rounds and over
                         agreed ones}
 ``no_filter``   semi, coop: the same for the control without a filter
+``labels``      template, free_development, free_test: how the readers of claims agree
+                with the labelled messages of ``data/labels``: {``precision``,
+                ``recall``: {value, low, high, n}} with the 95 % Wilson interval
 
 A METRIC's ``value`` is the mean over seeds of training with the 95 % t interval
 between them, ``n`` seeds, ``values`` by seed. Of ``metrics`` (see ``summarise``):
 agreement, mean_points, mean_joint, error_rate, abort_rate, messages, words,
 points_agreed, gain_all, gain_agreed, nash_distance, maxmin_distance, first_mover.
 Of ``language``: vocabulary, entropy_1, entropy_2, distinct_messages,
-distinct_deals, moves. One that no seed could count is left out.
+distinct_deals, moves. Of ``consistency`` (claims that the exact reader can read):
+inconsistent, claiming, false_values, false_counts, false_agreement. One that no
+seed could count is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from selfplay_kit import data
+from selfplay_kit.claims import Reader, exact, free
+from selfplay_kit.consistency import INCONSISTENCY, false_claims, inconsistency
 from selfplay_kit.game import Transcript
 from selfplay_kit.language import DEALS, LANGUAGE, MESSAGES, WORDS, language
 from selfplay_kit.metrics import DEAL_METRICS, seed_interval, summarise
@@ -49,6 +58,7 @@ COUNTED = (
     *DEAL_METRICS,
     *LANGUAGE,
     "moves",
+    *INCONSISTENCY,
 )
 ARMS = {
     "objectives": ("above_mean", ("semi", "coop", "strict")),
@@ -85,7 +95,7 @@ def collect(
         },
         "rarefied": {"words": WORDS, "messages": MESSAGES, "deals": DEALS},
     }
-    return result
+    return result | {"labels": score_labels()}
 
 
 def over_runs(seeds: Sequence[Sequence[Round]]) -> dict[str, Any]:
@@ -110,7 +120,54 @@ def over_runs(seeds: Sequence[Sequence[Round]]) -> dict[str, Any]:
 
 def count(games: Sequence[Transcript]) -> dict[str, dict[str, Any]]:
     """Every metric of :data:`COUNTED` for the games of one round."""
-    return summarise(games) | language(games)
+    return summarise(games) | language(games) | inconsistency(games)
+
+
+def read_labels() -> list[dict[str, Any]]:
+    """The labelled messages that ship; their card says what a line holds."""
+    text = data.path("labels/inconsistency.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def score_labels() -> dict[str, dict[str, Any]]:
+    """Precision and recall of ``exact`` on the templates, of ``free`` on the rest."""
+    sets: dict[str, tuple[Reader, list[dict[str, Any]]]] = {
+        "template": (exact, []),
+        "free_development": (free, []),
+        "free_test": (free, []),
+    }
+    for row in read_labels():
+        form = "template" if row["form"] == "template" else f"free_{row['split']}"
+        sets[form][1].append(row)
+    return {form: _agreement(rows, read) for form, (read, rows) in sets.items()}
+
+
+def _agreement(rows: Sequence[dict[str, Any]], read: Reader) -> dict[str, Any]:
+    pairs = [(row["inconsistent"], found_false(row, read)) for row in rows]
+    both = sum(true and found for true, found in pairs)
+    return {
+        "precision": share_of(both, sum(found for _, found in pairs)),
+        "recall": share_of(both, sum(true for true, _ in pairs)),
+    }
+
+
+def found_false(row: dict[str, Any], read: Reader) -> bool:
+    """Whether ``read`` finds a false claim in a labelled message."""
+    counts, values = tuple(row["counts"]), tuple(row["values"])
+    heard = read(row["heard"], counts) if row["heard"] else None
+    then = tuple(row["then"]) if row["then"] else None
+    said = read(row["text"], counts)
+    return bool(false_claims(said, counts, values, heard=heard, then=then))
+
+
+def share_of(k: int, n: int) -> dict[str, Any]:
+    """``k`` of ``n`` as a share with the 95 % Wilson interval."""
+    from scipy.stats import binomtest
+
+    if not n:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    ends = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    return {"value": k / n, "low": float(ends.low), "high": float(ends.high), "n": n}
 
 
 def correlation(

@@ -89,7 +89,8 @@ _COUNTER = re.compile(r"\b(?:but|however|instead|rather|unless|only if)\b")
 _VALUE = re.compile(
     _ITEM + r"(?:\s*(?:[=:]|\b(?:are|is|were|they|they're|it's|only|just|worth|valued|"
     r"at|each|(?:to|for) me|(?:get|give)s? me|points?)\b))*\s*"
-    r"(\d+\b(?!\s*(?:(?:out )?of|books?|hats?|balls?)\b)|worthless|useless|nothing)"
+    r"((?<=[=:])\d+|(?<=[=:]\s)\d+|\d+\b(?!\s*(?:(?:out )?of|books?|hats?|balls?)\b)|"
+    r"worthless|useless|nothing)"
 )
 _CARELESS = re.compile(
     r"(?:n't|not|dont) (?:value|care (?:about|for)) (?:the |any )?" + _ITEM
@@ -137,12 +138,12 @@ def free(text: str, counts: Share) -> Claims:
             best = _kind(found[1])
             sentence = sentence.replace(found[0], " ")
         for found in _VALUE.finditer(sentence) if about_me else ():
-            values[_kind(found[1])] = int(found[3]) if found[3].isdigit() else 0
+            values[_kind(found[1])] = _number(found[3])
         for found in _CARELESS.finditer(sentence):
             values[_kind(found[1])] = 0
         sentence = _VALUE.sub(" ", sentence) if about_me else sentence
         for found in _THERE.finditer(sentence):
-            pool[_kind(found[2])] = int(found[1])
+            pool[_kind(found[2])] = _number(found[1])
         sentence = _THERE.sub(" ", sentence)
         for clause in re.split(r"(?<=[a-z]),(?=\s*(?:so|and you|you|i)\b)", sentence):
             if not _NOT.search(clause):
@@ -157,6 +158,11 @@ def free(text: str, counts: Share) -> Claims:
         rest["yours"],
         accepts,
     )
+
+
+def _number(word: str) -> int:
+    """A number in digits (the first six of them); other words say that it is 0."""
+    return int(word[:6]) if word[0].isdigit() else 0
 
 
 def _kind(name: str) -> int:
@@ -198,13 +204,13 @@ def _note(m: re.Match, counts: Share, share: dict[int, int], pool: dict) -> None
     all_of_it = "all" in how or "both" in how
     told = m["n"] or ("2" if "both" in how else None)
     if m["part"]:
-        amount = int(m["part"]) if m["part"].isdigit() else 1
+        amount = _number(m["part"]) or 1
     elif told:
-        amount = int(told)
+        amount = _number(told)
     else:
         amount = counts[kind] if m["many"] or all_of_it else 1
     if told and (all_of_it or m["part"]):
-        pool[kind] = int(told)
+        pool[kind] = _number(told)
     if amount > counts[kind]:
         pool[kind] = amount
     share[kind] = amount

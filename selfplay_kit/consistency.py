@@ -23,6 +23,8 @@ from .protocol import Reading, parse
 from .rules import Share
 
 KINDS = ("values", "counts", "agreement")
+BOTH = ["propose", "propose"]
+INCONSISTENCY = ("inconsistent", "claiming", *(f"false_{k}" for k in KINDS))
 
 
 def false_claims(
@@ -36,8 +38,8 @@ def false_claims(
     """Which of :data:`KINDS` of claim in ``said`` are false.
 
     ``counts`` and ``values`` are what the speaker sees, ``heard`` is the partner's
-    last message before, ``then`` the speaker's proposal, if nothing it said stands
-    between.
+    last message before, ``then`` the speaker's proposal, where no more was said
+    before it.
 
     >>> s = dict(counts=(3, 1, 1), values=(1, 3, 4))
     >>> stated = exact("for me books =1 hats =3 balls =3 .", (3, 1, 1))
@@ -70,7 +72,8 @@ def judged(
     t: Transcript, read: Reader = exact
 ) -> list[tuple[int, Claims, Claims | None, Share | None, set[str]]]:
     """Each accepted message of ``t``: its seat, its claims, those of the partner's
-    last message, the proposal that the speaker made next, and what is false in it."""
+    last message, the speaker's proposal if no more was said before it, and what is
+    false in the message."""
     readings: list[tuple[int, Reading]] = [
         (m.seat, parse(m.text, t.scenario.counts))
         for m in t.moves
@@ -82,8 +85,8 @@ def judged(
         if r.kind != "message":
             continue
         said, heard = read(r.text, t.scenario.counts), last.get(1 - seat)
-        after = next((x for who, x in readings[i + 1 :] if who == seat), None)
-        then = after.share if after else None
+        next_two = [x for _, x in readings[i + 1 : i + 3]]  # the partner's, then mine
+        then = next_two[-1].share if [x.kind for x in next_two] == BOTH else None
         values = t.scenario.values[seat]
         wrong = false_claims(said, t.scenario.counts, values, heard=heard, then=then)
         found.append((seat, said, heard, then, wrong))
@@ -119,12 +122,11 @@ def inconsistency(
             for pair, (top, bottom) in zip(place, rows, strict=True):
                 pair[0] += top
                 pair[1] += bottom
-    names = ("inconsistent", "claiming", *(f"false_{k}" for k in KINDS))
     return {
         name: ratio_interval(
             *zip(*(s[i] for s in sums.values()), strict=True), seed=seed
         )
-        for i, name in enumerate(names)
+        for i, name in enumerate(INCONSISTENCY)
     }
 
 
