@@ -7,8 +7,10 @@ The paper's side is ``data/reference/claims.toml``. No number of ours stands her
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from selfplay_kit.rules import OBJECTIVES
 
 from .recorded import (
     Get,
@@ -22,19 +24,19 @@ from .recorded import (
     round_seconds,
     trend,
 )
-from .sweep import LAMBDAS
+from .sweep import HARD_BASES, LAMBDAS
 
 
 @dataclass(frozen=True)
 class Ours:
     """What speaks to a claim. ``models`` are the paths at which the name of the
-    model stands: where there are several, they have to agree. ``games`` leads to
-    the number of games of a seed."""
+    model stands (or a name): where there are several, they have to agree. ``games``
+    leads to the number of games of a seed."""
 
     after: What
     before: What | None = None
     models: tuple[str, ...] = ("spine:config/base",)
-    games: str = "spine:config/test_games"
+    games: What = "spine:config/test_games"
     split: str = "test"
     over: str = "seeds"
 
@@ -136,6 +138,40 @@ def climbed(variant: str) -> Ours:
     return Ours(at_round(path), at_round(path, 0), split="train", **own)
 
 
+def hard_bases(recorded: Recorded) -> list[float]:
+    """Points a player after all rounds from each hard base of the sweep."""
+    path = "sweep:variants/base={}/test/mean_points"
+    return [recorded.at(path.format(b))["values"][0] for b in HARD_BASES]
+
+
+def other_base(o: str, base: str) -> Ours:
+    """The spine's runs from another base, in their own play."""
+    path = f"spine:other_bases/{base}/{o}/rounds"
+    return Ours(
+        f"{path}/-1/{METRIC[o]}",
+        f"{path}/0/{METRIC[o]}",
+        models=(base,),
+        games="spine:config/games",
+        split="train",
+    )
+
+
+def crossed(after: str, before: str | None = None) -> Ours:
+    """Two numbers of ``crossplay``: each scenario is played both ways."""
+    return Ours(
+        f"crossplay:{after}",
+        f"crossplay:{before}" if before else None,
+        models=("crossplay:config/base",),
+        games=lambda recorded: 2 * recorded.at("crossplay:config/scenarios"),
+    )
+
+
+def partner(o: str, name: str, score: str) -> Ours:
+    """The last round with a partner beside the base with the same partner."""
+    cell = f"matrix/{o}/{{}}/{name}/{score}"
+    return crossed(cell.format("round 10"), cell.format("base"))
+
+
 def at_lambda(lam: float) -> str:
     """The name of the variant with that λ."""
     return f"lam={lam:g}" if lam else "standard"
@@ -174,8 +210,27 @@ ONE: dict[str, Ours] = {
     "ask-why-nonzero": climbed("filter=nonzero"),
     "ask-why-from-base": swept("continue_from=base"),
     "ask-why-games": swept("games=125"),
-    "strict-share": _later("crossplay"),
-    "strict-useless": _later("crossplay"),
+    "ask-why-hard-bases": Ours(
+        hard_bases,
+        models=("tiny, made too clumsy or taught too little",),
+        games="sweep:config/test_games",
+        over="bases",
+    ),
+    "warm-clean-semi": other_base("semi", "tiny-clean"),
+    "warm-clean-coop": other_base("coop", "tiny-clean"),
+    "strict-share": replace(
+        crossed("proposals/strict/10/partner's", "proposals/strict/0/partner's"),
+        games="spine:config/games",
+        split="train",
+    ),
+    "strict-useless": crossed("transfer/strict/cross", "transfer/strict/self"),
+    "ask-cross-semi": crossed("transfer/semi/cross", "transfer/semi/self"),
+    "ask-cross-coop": crossed("transfer/coop/cross", "transfer/coop/self"),
+    "ask-cross-base-semi": partner("semi", "base", "row"),
+    "ask-script-fair-semi": partner("semi", "fair", "row"),
+    "ask-script-stubborn-semi": partner("semi", "stubborn", "row"),
+    "ask-script-teller-coop": partner("coop", "teller", "joint"),
+    **{f"ask-exploit-{o}": crossed(f"probes/{o}/test/rise") for o in OBJECTIVES},
     **{f"{o}-inconsistent": _later("language") for o in METRIC},
     **{f"ask-open-{o}": _later("smollm") for o in METRIC},
 }

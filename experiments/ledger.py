@@ -78,13 +78,13 @@ def ledger(
 def row(claim: Claim, ours: Ours, recorded: Recorded) -> dict[str, Any]:
     """One row. ``ValueError`` where what speaks to it is of several models."""
     recorded.read.clear()
-    models = {path: recorded.at(path) for path in ours.models}
+    models = {m: recorded.at(m) if ":" in m else m for m in ours.models}
     if len(set(models.values())) != 1:
         raise ValueError(
             f"claim {claim.id!r} mixes models: "
             + ", ".join(f"{path} is {m!r}" for path, m in models.items())
         )
-    games = recorded.at(ours.games) if ours.games else None
+    games = get(recorded, ours.games)
     recorded.read.clear()
     after = get(recorded, ours.after)
     before = None if ours.before is None else get(recorded, ours.before)

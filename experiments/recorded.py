@@ -22,7 +22,8 @@ from selfplay_kit.talk import reference_joint
 
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")
-PARTS = ("arms", "variants")  # whose members are made one at a time
+# Where a file's parts are made one at a time; in crossplay.json, right at the top.
+PARTS = ("arms", "variants", "crossplay")
 
 
 class NotThere(Exception):
@@ -70,7 +71,7 @@ class Recorded:
 
         :class:`NotThere` for an arm or a variant that has not been run yet."""
         name, _, rest = path.partition(":")
-        found, gone = self.file(name), [""]
+        found, gone = self.file(name), [name]
         for key in rest.split("/"):
             gone.append(key)
             try:

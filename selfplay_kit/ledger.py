@@ -27,7 +27,6 @@ from typing import Any
 
 from . import data
 from .metrics import seed_interval
-from .models import BUILT_IN
 
 ILLUSTRATES, NOT_ILLUSTRATES = "illustrates", "does not illustrate"
 HOLDS, DIFFERS = "holds", "differs"
@@ -40,7 +39,7 @@ QUANTITIES = {
     "factor": "the factor",
     "new seed": "the change that one more seed would show",
 }
-PRETRAINED = ("smollm2",)  # how the names of pre-trained models begin here
+MADE, PRETRAINED = ("tiny",), ("smollm2",)  # how the models' names begin here
 
 Number = dict[str, Any]  # value, low, high, n; over seeds their values, too
 
@@ -136,14 +135,13 @@ def read_claims(path: str | Path | None = None) -> list[Claim]:
 def is_pretrained(model: str) -> bool:
     """Whether ``model`` is a pre-trained one; ``ValueError`` where its name does
     not say (then tell :func:`weigh`)."""
-    if model in BUILT_IN:
-        return False
-    if model.lower().startswith(PRETRAINED):
-        return True
+    for known in (MADE, PRETRAINED):
+        if model.lower().startswith(known):
+            return known is PRETRAINED
     raise ValueError(
         f"is {model!r} a pre-trained model, or one made for this game? Its name does "
-        f"not say: {', '.join(BUILT_IN)} were made for it; names that begin with "
-        f"{', '.join(PRETRAINED)} are pre-trained. Pass pretrained=True or False."
+        f"not say: models called {MADE[0]} were made for it, models called "
+        f"{PRETRAINED[0]} are pre-trained. Pass pretrained=True or False."
     )
 
 
@@ -178,10 +176,13 @@ def judged(claim: Claim, after: Any, before: Any = None) -> Number:
 
     ``after`` and ``before`` are the values of seeds 0, 1, ... (change and factor are
     taken seed by seed; where one side has more, its first ones), or a recorded
-    number that holds them. An exact ``before`` is a plain number.
+    number that holds them. An exact ``before`` is a plain number. The change between
+    two intervals without values reaches from end to end: above 0, they lie apart.
     """
     if claim.of == "after":
         return as_number(after)
+    if claim.of == "change" and not (_seeded(after) and _seeded(before)):
+        return _apart(as_number(after), as_number(before))
     values = _values(after, claim, "after")
     exact = isinstance(before, int | float)
     start = [before] * len(values) if exact else _values(before, claim, "before")
@@ -195,6 +196,17 @@ def judged(claim: Claim, after: Any, before: Any = None) -> Number:
         return change
     half = (change["high"] - change["value"]) * (change["n"] + 1) ** 0.5
     return change | {"low": change["value"] - half, "high": change["value"] + half}
+
+
+def _seeded(x: Any) -> bool:
+    return not isinstance(x, Mapping) or "values" in x or "low" not in x
+
+
+def _apart(after: Number, before: Number) -> Number:
+    pairs = (("low", "high"), ("value", "value"), ("high", "low"))
+    ends = [(after[a], before[b]) for a, b in pairs]
+    low, value, high = (None if None in e else e[0] - e[1] for e in ends)
+    return {"value": value, "low": low, "high": high, "n": after["n"]}
 
 
 def as_number(x: Any) -> Number:

@@ -92,6 +92,17 @@ def test_change_and_factor_are_taken_seed_by_seed(pairs):
     assert wider["high"] - wider["low"] == pytest.approx(grown, abs=1e-9)
 
 
+@given(numbers(), numbers())
+def test_two_intervals_without_values_have_to_lie_apart(after, before):
+    found = ledger.judged(RISE, after, before)
+    assert found["value"] == after["value"] - before["value"]
+    if None in (after["low"], before["low"]):
+        assert found["low"] is None
+    else:
+        assert (found["low"] >= 0) == (after["low"] >= before["high"])
+        assert found["low"] <= found["value"] <= found["high"]
+
+
 def test_a_row_says_all_that_it_rests_on():
     row = weigh(
         RISE,
