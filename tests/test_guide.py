@@ -2,6 +2,7 @@
 what the kit says, and its numbers are what a command makes."""
 
 import importlib.util
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_one_title_and_no_level_skipped(name):
     prose = re.sub(r"```.*?```", "", TEXTS[name], flags=re.DOTALL)
     levels = [len(m) for m in re.findall(r"^(#+) ", prose, re.MULTILINE)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
 
 
 def launcher():
@@ -94,8 +95,8 @@ def test_a_term_is_used_in_the_notebook_that_it_points_to(term):
 # Words of the field: where one is used in a notebook, the glossary has it.
 FIELD = (
     "abort bootstrap cache clone concession deal equilibrium filter frontier interval "
-    "logit loss mask noise objective parser points policy pool position prompt proposal "
-    "protocol reward round scenario seed self-play share softmax split statement "
+    "logit loss mask noise objective parser points policy pool position prompt "
+    "proposal protocol reward round scenario seed self-play share softmax split statement "
     "temperature token tournament transcript value view weights zero-sum control base "
     "error correction seat profile nash blind strict development held-out paired"
 )

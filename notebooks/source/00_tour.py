@@ -20,7 +20,7 @@
 # the README's table has what was measured.
 
 # %% tags=["parameters"]
-PROFILE = "cpu"
+PROFILE = "cpu"  # how large the runs are; "ci" is smaller and quicker
 
 # %%
 from selfplay_kit import notebook
@@ -256,9 +256,10 @@ notebook.table(
 # front. Paid for the *difference*, those who give way least, and there are fewer
 # deals. Notebook 01 says why: there no deal is as good as any.
 #
-# **Try.** Make nine in ten clumsy (`else 9`) and run from there. The first rounds
-# then hang on a handful of lucky deals, and a character that dies out never comes
-# back. What does that say about starting self-play from a weak model?
+# **Try.** In the cell that fills `START`, write `else 9` for `else 3`: nine in ten are
+# clumsy then. Run from there. The first rounds now hang on a handful of lucky deals,
+# and a character that dies out never comes back. What does that say about starting
+# self-play from a weak model?
 #
 # **What this is no evidence of.** The bag can only pick among characters that we
 # wrote. A language model writes its own words, so it might find something new, or

@@ -239,7 +239,7 @@ plt.show()
 # then `explore_temperature(dict(zip(books, counting[ids].tolist())))`.
 #
 # ### Exercise 1: soften
-# *Difficulty: ●○○ · about 10 minutes.* Write the softmax with a temperature.
+# *Difficulty: easy · about 10 minutes.* Write the softmax with a temperature.
 # It gets a tensor of logits and a T above 0, and returns as many chances.
 #
 # <details><summary>Hint</summary>
@@ -372,7 +372,7 @@ notebook.table(
 # game. The parser never guesses what was meant.
 #
 # ### Exercise 2: be the parser
-# *Difficulty: ●○○ · about 5 minutes.* The pool is 3 books, 1 hat, 1 ball. Name
+# *Difficulty: easy · about 5 minutes.* The pool is 3 books, 1 hat, 1 ball. Name
 # the error of each output, or `None` if it is fine. The partner has proposed in
 # the last case alone, and only in the first has nobody spoken yet.
 #

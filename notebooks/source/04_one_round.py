@@ -101,7 +101,7 @@ plt.show()
 # deal lies above it. At the start, the filter asks one thing only: did you agree?
 #
 # ### Exercise 1: the filter
-# *Difficulty: ●○○ · about 5 minutes.* Return the views whose reward is
+# *Difficulty: easy · about 5 minutes.* Return the views whose reward is
 # **strictly above** the mean of all that you are given, in their order. (A view
 # has a `.reward`.) Why "strictly"? Think of a batch in which all earn the same.
 #
@@ -179,7 +179,7 @@ print(f"deals of which no view is kept: {none}")
 # give everything away. Keep the view, and it learns from the winner alone.
 #
 # ### Exercise 2: the same deals, other rewards
-# *Difficulty: ●●○ · about 10 minutes.* Five games: three deals, of the points
+# *Difficulty: medium · about 10 minutes.* Five games: three deals, of the points
 # below, and two quarrels. Reward is own points + λ × the partner's. Which views
 # are kept under λ = 1, 0 and −1? Name each as (game, seat).
 #
@@ -311,7 +311,7 @@ plt.show()
 
 # %% [markdown]
 # ### Exercise 3: the mask
-# *Difficulty: ●●○ · about 10 minutes.* A view comes as *turns*, each with its
+# *Difficulty: medium · about 10 minutes.* A view comes as *turns*, each with its
 # tokens, `.ids`, and its author, `.own`: `"mine"`, or `None` for what was read.
 # Return one list of labels for the whole row, up to the last own token.
 #

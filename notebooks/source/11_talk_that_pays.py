@@ -132,7 +132,7 @@ print(inspect.getsource(cloning.above_scenario_mean))
 
 # %% [markdown]
 # ### Exercise 1: the line
-# *Difficulty: ●●○ · about 10 minutes.* `groups` holds lists of rewards: all games
+# *Difficulty: medium · about 10 minutes.* `groups` holds lists of rewards: all games
 # of one scenario in each. Return what the filter keeps, as pairs (group, index),
 # for each of the two filters. What happens to the *poor* scenario?
 #
@@ -196,8 +196,6 @@ done = notebook.check("the line", kept_by, check_kept)
 # and with it how many games a scenario gets (1 in the paper, 4 here).
 
 # %%
-from pathlib import Path
-
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, run
 
@@ -229,7 +227,7 @@ minutes = a_round * (ROUNDS + 1) * len(configs) / 60
 print(f"expect about {minutes:.1f} minutes for the two runs below")
 
 # %%
-home = Path("..") / "runs" / "11"
+home = here.runs / "11"
 mark = base.report.weights_hash[:8]
 live, started = {}, time.perf_counter()
 for name, config in configs.items():
@@ -438,7 +436,7 @@ notebook.show_game(before[at])
 
 # %% [markdown]
 # ### Exercise 2: is it true?
-# *Difficulty: ●○○ · about 5 minutes.* Return the share of statements in which all
+# *Difficulty: easy · about 5 minutes.* Return the share of statements in which all
 # three values are the speaker's own. `statements(t)` gives those of one game,
 # each with `.seat` and `.values`; `t.scenario.values[seat]` is the truth. If
 # there is none, return 0. Do not use `.true`.
