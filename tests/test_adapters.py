@@ -1,0 +1,295 @@
+"""Adapters: nothing until trained, back as they were, and only on their weights."""
+
+import json
+import shutil
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from selfplay_kit import adapters, models  # noqa: E402
+from selfplay_kit.cloning import make_sample, views  # noqa: E402
+from selfplay_kit.models import load_model, save_model, weights_hash  # noqa: E402
+from selfplay_kit.play import play_games  # noqa: E402
+from selfplay_kit.rounds import Config, RunError, run  # noqa: E402
+from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.scripted import Blind  # noqa: E402
+from selfplay_kit.training import TrainingError, fine_tune, weighted_loss  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def lessons(tiny_base):
+    lm = load_model(tiny_base)
+    played = play_games(Blind(), scenarios("train")[:12], SEMI, seed=7)
+    return [make_sample(v, lm) for v in views(played)]
+
+
+def adapted(tiny_base, r=3, seed=0):
+    lm = load_model(tiny_base)
+    lm.model = adapters.attach(lm.model, r, seed=seed)
+    return lm
+
+
+def loss(lm, samples):
+    with torch.no_grad():
+        return weighted_loss(lm, samples)[0].item()
+
+
+def test_an_adapter_changes_nothing_until_it_is_trained(tiny_base, lessons):
+    plain, lm = load_model(tiny_base), adapted(tiny_base)
+    assert loss(plain, lessons) == loss(lm, lessons)
+    fine_tune(lm, lessons, epochs=1, lr=1e-2, batch=8)
+    assert loss(lm, lessons) < loss(plain, lessons)
+    below = weights_hash(lm.model.unload())
+    assert below == plain.report.weights_hash, "the weights under it stay"
+
+
+def test_only_the_adapter_is_trained_on_every_layer_but_the_head(tiny_base):
+    lm = adapted(tiny_base, r=3)
+    trained = [n for n, p in lm.model.named_parameters() if p.requires_grad]
+    assert trained and all("lora_" in n for n in trained)
+    assert len(trained) == 2 * 7 * lm.model.config.num_hidden_layers
+    assert not any("lm_head" in n or "embed" in n for n in trained)
+    assert (
+        adapters.rank(lm.model) == 3 and adapters.rank(load_model(tiny_base).model) == 0
+    )
+
+
+def test_the_first_factor_comes_from_the_seed(tiny_base):
+    a, b, c = (weights_hash(adapted(tiny_base, seed=s).model) for s in (1, 1, 2))
+    assert a == b != c
+    torch.manual_seed(5)
+    before = torch.rand(1)
+    torch.manual_seed(5)
+    adapted(tiny_base)
+    assert torch.rand(1) == before, "the global dice are not touched"
+
+
+@pytest.fixture
+def saved(tiny_base, lessons, tmp_path):
+    lm = adapted(tiny_base)
+    fine_tune(lm, lessons, epochs=1, lr=1e-2, batch=8)
+    lm.temperature = 0.25
+    save_model(lm, tmp_path / "adapter")
+    return lm, tmp_path / "adapter"
+
+
+def test_an_adapter_reads_back_as_it_was(saved, lessons):
+    lm, folder = saved
+    again = load_model(folder)
+    assert weights_hash(again.model) == weights_hash(lm.model)
+    assert loss(again, lessons) == loss(lm, lessons)
+    assert again.temperature == 0.25
+    assert "adapter of rank 3" in str(again.report)
+    assert again.report.source == lm.report.source
+    trained = [p for p in again.model.parameters() if p.requires_grad]
+    assert trained and {p.dtype for p in trained} == {torch.float32}
+
+
+def test_only_the_adapter_is_written(saved):
+    _, folder = saved
+    assert {f.name for f in folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "selfplay_kit.json",
+    }
+    card = json.loads((folder / "selfplay_kit.json").read_text("utf-8"))
+    assert len(card["source"]) == 64 and card["trained_in"] == "fp32"
+
+
+def test_an_adapter_of_other_weights_is_refused(saved, tiny_base, tmp_path, lessons):
+    _, folder = saved
+    other = load_model(tiny_base)
+    fine_tune(other, lessons[:4], epochs=1)
+    save_model(other, tmp_path / "other")
+    card = json.loads((folder / "selfplay_kit.json").read_text("utf-8"))
+    adapters.write_card(folder, **card | {"base": str(tmp_path / "other")})
+    with pytest.raises(
+        ValueError, match=r"belongs to weights .* only fits the weights"
+    ):
+        load_model(folder)
+
+
+def test_the_source_does_not_depend_on_precision(tiny_base, saved, lessons):
+    full, half = (load_model(tiny_base, p).report for p in ("fp32", "bf16"))
+    assert full.source == half.source and full.weights_hash != half.weights_hash
+    _, folder = saved
+    lm = load_model(folder, "bf16")
+    assert lm.report.given == "bf16" and lm.name.endswith("(bf16)")
+    kinds = {p.dtype for n, p in lm.model.named_parameters() if "lora_" in n}
+    assert kinds == {torch.float32}
+    assert abs(loss(lm, lessons) - loss(load_model(folder), lessons)) < 0.05
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_damaged_adapter_is_refused(saved, file):
+    _, folder = saved
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="damaged or cut short"):
+        load_model(folder)
+
+
+def test_a_damaged_card_is_refused(saved):
+    _, folder = saved
+    (folder / "selfplay_kit.json").write_text("{", "utf-8")
+    with pytest.raises(ValueError, match=r"selfplay_kit.json can't be read"):
+        load_model(folder)
+
+
+def test_a_rank_below_1_is_refused(tiny_base):
+    with pytest.raises(ValueError, match="rank of an adapter must be 1 or more"):
+        adapters.attach(load_model(tiny_base).model, 0, seed=0)
+
+
+# Other models than the tiny one ---------------------------------------------------
+
+
+@pytest.fixture
+def other_model(tmp_path, tiny_base):
+    """A folder with a random Llama that is not the tiny one, in bf16."""
+    lm = load_model(tiny_base)
+    lm.model.config.selfplay_kit_tiny = False
+    lm.model.to(torch.bfloat16).save_pretrained(tmp_path / "other")
+    lm.tokenizer.save_pretrained(tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_a_saved_model_keeps_how_it_is_spoken_to(other_model, tmp_path):
+    lm = load_model(other_model)
+    assert (lm.style, lm.max_new_tokens, lm.temperature) == ("long", 200, 1.0)
+    lm.style, lm.max_new_tokens, lm.temperature = "short", 33, 0.7
+    save_model(lm, tmp_path / "again")
+    again = load_model(tmp_path / "again")
+    assert (again.style, again.max_new_tokens, again.temperature) == ("short", 33, 0.7)
+    assert weights_hash(again.model) == weights_hash(lm.model)
+
+
+def gradient_agrees(lm, folder, samples):
+    """The gradient points where it points in full precision."""
+    full = load_model(folder, "fp32")
+    full.style = lm.style
+    full.model = adapters.attach(full.model, 2, seed=0)
+    found = []
+    for one in (lm, full):
+        weighted_loss(one, samples)[0].backward()
+        weights = [p for p in one.model.parameters() if p.requires_grad]
+        found.append(torch.cat([p.grad.float().flatten() for p in weights]))
+        one.model.zero_grad()
+    return torch.cosine_similarity(*found, dim=0) > 0.8
+
+
+@pytest.mark.parametrize("given", ["8bit", "4bit"])
+def test_quantised_weights_load_learn_an_adapter_and_reload(
+    other_model, given, lessons, tmp_path
+):
+    pytest.importorskip("bitsandbytes")
+    lm = load_model(other_model, given)
+    assert (lm.report.given, lm.report.why) == (given, "as asked")
+    full = load_model(other_model, "fp32").report
+    assert lm.report.parameters == full.parameters
+    assert lm.report.bytes < full.bytes / 2
+    with pytest.raises(ValueError, match="don't read back as they were"):
+        save_model(lm, tmp_path / "whole")
+    with pytest.raises(TrainingError, match=r"weights in .bit can't be trained"):
+        fine_tune(lm, lessons)
+    lm.style, lm.max_new_tokens = "short", 24
+    lm.model = adapters.attach(lm.model, 2, seed=0)
+    assert gradient_agrees(lm, other_model, lessons)
+    before = loss(lm, lessons)
+    fine_tune(lm, lessons, epochs=3, lr=1e-2, batch=8)
+    assert loss(lm, lessons) < before
+    save_model(lm, tmp_path / "adapter")
+    again = load_model(tmp_path / "adapter", given)
+    assert again.style == "short"
+    assert loss(again, lessons) == pytest.approx(loss(lm, lessons), abs=0.02)
+
+
+def test_asked_but_impossible_is_said_and_recorded(other_model, monkeypatch):
+    monkeypatch.setattr("selfplay_kit.precision.find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match=r"4bit asked, but bitsandbytes is not"):
+        lm = load_model(other_model, "4bit")
+    assert lm.report.asked == "4bit" and lm.report.given in ("bf16", "fp32")
+    assert "bitsandbytes is not installed" in lm.report.why
+
+
+# Rounds ---------------------------------------------------------------------------
+
+
+def config(base, **how):
+    how |= {"rounds": 2, "games": 12, "epochs": 1, "filter": "everything"}
+    return Config(base=str(base), lora=2, **how)
+
+
+def test_a_run_with_an_adapter_saves_adapters_and_resumes_to_the_same(
+    tiny_base, tmp_path
+):
+    whole = run(config(tiny_base), tmp_path / "whole")
+    assert (tmp_path / "whole" / "round-01" / "model" / "adapter_config.json").exists()
+    assert not list((tmp_path / "whole").rglob("model.safetensors"))
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    shutil.rmtree(tmp_path / "part" / "round-02")
+    again = run(config(tiny_base), tmp_path / "part")
+    assert [r.metrics["weights"] for r in again] == [
+        r.metrics["weights"] for r in whole
+    ]
+    assert again[2].games() == whole[2].games()
+    last = whole[2].model(config(tiny_base))
+    assert weights_hash(last.model) == whole[2].metrics["weights"]
+
+
+def test_a_run_goes_on_with_the_adapter_of_its_base(saved, tmp_path):
+    _, folder = saved
+    asked = Config(str(folder), rounds=1, games=12, filter="everything")
+    done = run(asked, tmp_path / "run")
+    model = done[1].model(Config(base=str(folder)))
+    assert adapters.rank(model.model) == 3
+    card = adapters.read_card(done[1].folder / "model")
+    assert card["source"] == load_model(folder).report.source
+    with pytest.raises(RunError, match=r"rank 3.*leave lora out or ask for 3; got 2"):
+        run(config(folder), tmp_path / "other")
+
+
+def test_the_precision_stands_in_transcripts_and_run_folder(other_model, tmp_path):
+    adapters.write_card(other_model, style="short", max_new_tokens=24)
+    asked = Config(base=str(other_model), rounds=0, games=4, precision="bf16")
+    done = run(asked, tmp_path / "run")
+    assert all("@0 (bf16)" in name for t in done[0].games() for name in t.players)
+    written = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))
+    assert (written["precision"], written["model"]["given"]) == ("bf16", "bf16")
+
+
+def test_a_run_that_cannot_learn_is_refused_before_it_plays(other_model, tmp_path):
+    asked = Config(base=str(other_model), rounds=1, games=4, precision="fp16")
+    with pytest.raises(RunError, match=r"fp16 can't be trained.*lora=16"):
+        run(asked, tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("owner/name", "needs its revision"),
+        ("a/b/c", "no model called 'a/b/c'"),
+        ("smollm3", "smollm2-135m-q4_1"),
+    ],
+)
+def test_a_hub_id_needs_its_revision(name, told):
+    with pytest.raises(FileNotFoundError, match=told):
+        load_model(name)
+
+
+def test_a_hub_id_is_asked_for_at_its_revision(monkeypatch, other_model):
+    asked = []
+
+    def from_hub(repo, revision):
+        asked.append((repo, revision))
+        return other_model
+
+    monkeypatch.setattr(models.weights, "from_hub", from_hub)
+    assert load_model("owner/name@abc").report.origin == "owner/name@abc"
+    load_model("owner/name", revision="def")
+    load_model("smollm2-135m")
+    pinned = ("HuggingFaceTB/SmolLM2-135M-Instruct", models.HUB["smollm2-135m"][-40:])
+    assert asked == [("owner/name", "abc"), ("owner/name", "def"), pinned]
