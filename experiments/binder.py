@@ -55,7 +55,6 @@ STATE = """() => {
   return {code: cells.length, ran: cells.filter(c => c.executionCount).length,
     errors: outputs.filter(o => o.output_type === 'error')
       .map(o => `${o.ename}: ${o.evalue}`),
-    said: outputs.map(o => o.text || '').join(''),
     kernel: kernel ? kernel.status : 'none'};
 }"""
 
@@ -255,8 +254,8 @@ def run_all(page: Any, address: str) -> dict[str, Any]:
     opened = time.perf_counter()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-    # The first two cells: the parameters, then the import and the set-up.
-    wait(page, lambda s: s["ran"] >= 2 or s["errors"], 120)
+    # Three cells: what fetches the kit, the parameters, the import with the set-up.
+    wait(page, lambda s: s["ran"] >= 3 or s["errors"], 120)
     first = time.perf_counter()
     state = wait(page, ended, 3600)
     told = {

@@ -94,11 +94,12 @@ def test_a_term_is_used_in_the_notebook_that_it_points_to(term):
 
 # Words of the field: where one is used in a notebook, the glossary has it.
 FIELD = (
-    "abort bootstrap cache clone concession deal equilibrium filter frontier interval "
-    "logit loss mask noise objective parser points policy pool position prompt "
-    "proposal protocol reward round scenario seed self-play share softmax split statement "
-    "temperature token tournament transcript value view weights zero-sum control base "
-    "error correction seat profile nash blind strict development held-out paired"
+    "abort bootstrap cache clone concession deal equilibrium filter frontier "
+    "interval logit loss mask noise objective parser points policy pool position "
+    "prompt proposal protocol reward round scenario seed self-play share softmax "
+    "split statement temperature token tournament transcript value view weights "
+    "zero-sum control base error correction seat profile nash blind strict "
+    "development held-out paired"
 )
 
 
