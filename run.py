@@ -44,10 +44,12 @@ TUTORIAL = ["00", "01", "02", "03", "04", "05"]  # the first three need no torch
 EXTRAS = {
     "tutorial": ("lm", "notebooks"),
     "lab": ("lm", "notebooks"),
+    "study": ("lm", "notebooks"),
     "reference": ("lm",),
     "test": ("lm", "quant", "endpoint", "notebooks", "test"),
 }
 NEED_TORCH = {"lm", "quant"}
+STUDY = ("new", "serve", "show", "csv", "delete")
 
 NO_ENSUREPIP = """\
 This Python cannot make an environment with pip in it: its module `ensurepip` is
@@ -435,6 +437,9 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
         return ["-m", "pytest", *rest]
     if options.command == "lab":
         return ["-m", "jupyterlab", *(rest or ["notebooks"])]
+    if options.command == "study":
+        verb = [] if rest and rest[0] in STUDY else ["serve"]
+        return ["-m", "selfplay_kit", "study", *verb, *rest]
     if options.command == "reference":
         return ["-m", "experiments", "spine", *rest]
     only = options.only or (TUTORIAL[:3] if options.no_torch else TUTORIAL)
@@ -470,13 +475,18 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     tutorial.add_argument("--only", nargs="+", metavar="NN", help="just these: 01 05")
     add("test", "run the tests; more arguments go to pytest")
     add("lab", "open the notebooks in JupyterLab; more arguments go to it")
+    add(
+        "study",
+        "a human study with a class: `study new FOLDER --partners A,B` makes one, "
+        "`study FOLDER` serves its page; more arguments go to the kit",
+    )
     add("reference", "measure the reference figures; more arguments go to the kit")
     add("doctor", "say in plain words what this machine can do")
     house = add("wheelhouse", "download all that an installation needs into a folder")
     house.add_argument("folder", type=Path)
     house.set_defaults(wheelhouse=None)
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command not in ("test", "lab", "reference"):
+    if rest and options.command not in ("test", "lab", "study", "reference"):
         parser.error(f"{options.command} does not know {' '.join(rest)}")
     return options, rest
 

@@ -220,6 +220,16 @@ def test_children_are_offline_unless_asked(run, monkeypatch):
     [
         ("test -x tests/test_a.py -k b", "-m pytest -x tests/test_a.py -k b"),
         ("lab", "-m jupyterlab notebooks"),
+        ("study my/class", "-m selfplay_kit study serve my/class"),
+        (
+            "study my/class --host 0.0.0.0 --port 80",
+            "-m selfplay_kit study serve my/class --host 0.0.0.0 --port 80",
+        ),
+        ("study delete f K7M-4TP", "-m selfplay_kit study delete f K7M-4TP"),
+        (
+            "study new f --partners fair,blind",
+            "-m selfplay_kit study new f --partners fair,blind",
+        ),
         ("reference --quick", "-m experiments spine --quick"),
         (
             "tutorial --profile ci --only 01 05",
@@ -264,7 +274,15 @@ def test_help_names_every_command():
         [sys.executable, "-I", str(RUN), "--help"], capture_output=True, text=True
     )
     assert told.returncode == 0
-    for name in ("tutorial", "test", "lab", "reference", "doctor", "wheelhouse"):
+    for name in (
+        "tutorial",
+        "test",
+        "lab",
+        "study",
+        "reference",
+        "doctor",
+        "wheelhouse",
+    ):
         assert f"\n    {name}" in told.stdout
 
 

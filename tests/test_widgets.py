@@ -63,7 +63,7 @@ def test_a_whole_game_by_clicks_is_saved_and_replays(tmp_path):
     table = Table(
         Fair(), S, COOP, first=0, save_to=tmp_path / "new", on_end=told.append
     )
-    assert table._propose.disabled and not table._send.disabled
+    assert table._propose.disabled and not table._send_button.disabled
     press_enter(table, "hello there")
     table.wait()
     pick(table, (0, 0, 1))
@@ -113,7 +113,9 @@ def test_whatever_a_person_does_the_record_replays(scenario, name, seat, seed):
         if not table.may_move:
             continue
         pick(table, [rng.randint(0, n) for n in scenario.counts])
-        what = rng.choice((table._ask, table._propose, table._send, table._give_up))
+        what = rng.choice(
+            (table._ask, table._propose, table._send_button, table._give_up)
+        )
         table._box.value = rng.choice(("ok", "[propose] (9 books)", RUDE, "  "))
         what.click()
     (t,) = table.transcripts
@@ -136,7 +138,7 @@ def test_nobody_sends_twice_and_the_kernel_is_free():
     table.wait()
     assert [m.text for m in table.game.moves] == ["[message] first", "[message] well"]
     assert "Your turn" in table._note.value
-    table._send.click()
+    table._send_button.click()
     table.wait()
     assert table.game.moves[2].text == "[message] third" and table._box.value == ""
 
@@ -169,7 +171,7 @@ def test_after_the_partners_proposal_only_a_proposal_is_left():
     table = Table(Parrot("[propose] (3 books, 1 hat, 1 ball)"), S, first=0)
     table.say("hello")
     table.wait()
-    assert table._send.disabled and table._ask.disabled and table._box.disabled
+    assert table._send_button.disabled and table._ask.disabled and table._box.disabled
     assert not table._propose.disabled
     assert "Your partner has proposed" in table._note.value
     assert "3 books" not in table._talk.value  # it is hidden

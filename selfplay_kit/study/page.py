@@ -17,7 +17,7 @@ import ipywidgets as w
 from ..game import Transcript
 from ..play import Player
 from ..rules import ITEMS
-from ..widgets import Table
+from ..widgets import MAIN, Table, button
 from .folder import Deal, Session, Study, StudyError, clean_code, show_code
 from .partners import players_of
 
@@ -41,8 +41,13 @@ CSS = """<style>
   width: 100%; max-width: none; margin: 2px 0}
 .study .step {flex-flow: row nowrap; align-items: center; width: 100%}
 .study .step .widget-html {flex: 1 1 auto; width: auto}
-.study .step .widget-button {width: 56px; flex: 0 0 56px; font-size: 24px}
-.study .step .widget-text {width: 64px; flex: 0 0 64px}
+.study .step .widget-button {font-size: 24px}
+.study .step .widget-label {position: absolute; width: 1px; height: 1px;
+  overflow: hidden; clip-path: inset(50%)}
+.study .acts, .study .say, .study .step {gap: 6px}
+.study .acts .widget-button {flex: 1 1 40%; margin: 0}
+.study .say {flex-wrap: nowrap} .study .say .widget-button {width: 84px}
+.study .say .widget-label {font-size: 16px}
 .study .step input {text-align: center; font-size: 20px}
 </style>"""
 GOALS = {
@@ -74,18 +79,11 @@ def paragraphs(text: str) -> str:
     return "".join(f"<p>{escape(p)}</p>" for p in text.split("\n\n") if p.strip())
 
 
-def button(text: str, act: Callable[[], Any], **style: str) -> w.Button:
-    """A wide button that calls ``act``."""
-    made = w.Button(description=text, style=style, layout={"width": "100%"})
-    made.on_click(lambda _: act())
-    return made
-
-
-MAIN = {"button_color": "#0072B2", "text_color": "white"}
-
-
 class Seat(Table):
-    """The table of one game of a study: every move is kept, nothing is revealed."""
+    """The table of one game of a study: every move is kept, nothing is revealed.
+
+    ``done`` is told of the end; ``lost`` of whatever keeps the game from going on.
+    """
 
     def __init__(
         self,
@@ -94,10 +92,10 @@ class Seat(Table):
         session: Session,
         *,
         done: Callable[[Transcript], None],
-        trouble: Callable[[Exception], None],
+        lost: Callable[[str], None],
     ):
         self._session, self._kept = session, 0
-        self._done, self._trouble = done, trouble
+        self._done, self._lost = done, lost
         game = deal.game
         super().__init__(
             player,
@@ -107,25 +105,17 @@ class Seat(Table):
             first=game.first,
             seed=deal.seed,
         )
-        self._play.children = (
-            *self._play.children[:1],
-            w.HTML("<b>I take</b>"),
-            *map(self._stepper, self._counts, ITEMS, game.scenario.counts),
-            *self._play.children[2:],
-        )
-
-    @staticmethod
-    def _stepper(count: w.BoundedIntText, item: str, there: int) -> w.HBox:
-        def step(by: int) -> None:
-            count.value = min(max(count.value + by, 0), there)
-
-        count.description = ""
-        less, more = button("−", lambda: step(-1)), button("+", lambda: step(1))
-        less.tooltip, more.tooltip = f"one of the {item} fewer", f"one {item[:-1]} more"
-        count.tooltip = f"{item} that I take"
-        row = w.HBox([w.HTML(f"{item}, of {there}"), less, count, more])
-        row.add_class("step")
-        return row
+        message, _, worth, acts = self._play.children
+        p = game.position(deal.seat)
+        rows = zip(self._counts, ITEMS, p.counts, p.values, strict=True)
+        steppers = [stepper(*row) for row in rows]
+        self._give_up.description = "End without a deal"
+        self._box.placeholder = "write to your partner"
+        message.add_class("say")
+        acts.add_class("acts")
+        self._play.children = (message, *steppers, worth, acts)
+        self._head.layout.display = "none"  # each kind's row says it already
+        self.children = (self._head, self._talk, self._note, self._play)
 
     def _after(self) -> None:
         try:
@@ -133,9 +123,14 @@ class Seat(Table):
                 self._session.move(move)
                 self._kept += 1
         except (StudyError, OSError) as e:
-            self._trouble(e)
+            self._lost(str(e))
         else:
             super()._after()
+
+    def _show(self) -> None:
+        super()._show()
+        if self.trouble:
+            self._lost(self.trouble)
 
     def _finish(self) -> None:
         self._seated.close()
@@ -144,9 +139,27 @@ class Seat(Table):
         try:
             self._session.end(t)
         except (StudyError, OSError) as e:
-            self._trouble(e)
+            self._lost(str(e))
         else:
             self._done(t)
+
+
+def stepper(count: w.BoundedIntText, item: str, there: int, value: int) -> w.HBox:
+    """A row to choose how many of a kind to take, by thumb or by keyboard."""
+
+    def step(by: int) -> None:
+        count.value = min(max(count.value + by, 0), there)
+
+    less, more = button("−", lambda: step(-1)), button("+", lambda: step(1))
+    for control, width in ((less, "56px"), (count, "64px"), (more, "56px")):
+        control.layout = {"width": width, "flex": f"0 0 {width}"}
+    less.tooltip, more.tooltip = f"one fewer of the {item}", f"one more of the {item}"
+    count.description = f"{item} that I take"
+    worth = f"worth {value} each" if there > 1 else f"worth {value}"
+    told = w.HTML(f"<b>{there} {item if there > 1 else item[:-1]}</b><br>{worth}")
+    row = w.HBox([told, less, count, more])
+    row.add_class("step")
+    return row
 
 
 class Page(w.VBox):
@@ -164,6 +177,25 @@ class Page(w.VBox):
         super().__init__([w.HTML(CSS), self._top, self._body])
         self.add_class("study")
         self.welcome()
+
+    def _button(self, text: str, act: Callable[[], Any], **style: str) -> w.Button:
+        """A wide button; what goes wrong behind it is told, not swallowed. A second
+        tap, when the first has led on, does nothing."""
+
+        def safely() -> None:
+            if made not in self._body.children:
+                return
+            try:
+                act()
+            except (StudyError, OSError) as e:
+                self.trouble(str(e))
+            except Exception:
+                self.trouble("Something went wrong here. Please tell who runs this.")
+                raise
+
+        made = button(text, safely, **style)
+        made.layout.width = "100%"
+        return made
 
     def _show(self, text: str, *children: w.Widget, games: bool = True) -> None:
         """One screen: words, then controls."""
@@ -200,16 +232,16 @@ class Page(w.VBox):
             self._show(
                 "<h2>You do not take part</h2><p>That is quite all right. Nothing was "
                 "kept. You may close this page.</p>",
-                button("Back", self.welcome),
+                self._button("Back", self.welcome),
             )
 
         self._show(
             paragraphs(self.settings.consent_text()),
-            button("I have read this and take part", self.consent, **MAIN),
-            button("I do not take part", no),
+            self._button("I have read this and take part", self.consent, **MAIN),
+            self._button("I do not take part", no),
             w.HTML("<h2>You have a code already?</h2>"),
             code,
-            button("Go on with my code", go_on),
+            self._button("Go on with my code", go_on),
             told,
         )
 
@@ -222,7 +254,7 @@ class Page(w.VBox):
             f'<h2>This is your code</h2><p class="code">{code}</p>'
             "<p>It stands for you; we do not know your name. Write it down: with it "
             "you go on if this page closes, and your games can be deleted.</p>",
-            button("I have written it down", self.rules, **MAIN),
+            self._button("I have written it down", self.rules, **MAIN),
             games=False,
         )
 
@@ -234,28 +266,22 @@ class Page(w.VBox):
         text = text.replace("{games}", str(self.settings.games))
         self._show(
             f"<h2>How it goes</h2>{paragraphs(text)}",
-            button("Start the first game", self.play, **MAIN),
+            self._button("Start the first game", self.play, **MAIN),
         )
 
     def play(self) -> None:
         """The next game, or the thanks."""
         assert self.session is not None
-        try:
-            deal = self.session.begin()
-            if deal is None:
-                self.thanks()
-                return
-            self.seat = Seat(
-                deal,
-                self.players[deal.partner],
-                self.session,
-                done=self.between,
-                trouble=self.trouble,
-            )
-        except (StudyError, OSError) as e:
-            self.trouble(e)
+        deal = self.session.begin()
+        if deal is None:
+            self.thanks()
         else:
-            self._show("", self.seat)
+            player = self.players[deal.partner]
+            self.seat = Seat(
+                deal, player, self.session, done=self.between, lost=self.trouble
+            )
+            goal = GOALS[self.session.objective].partition(". ")[0]
+            self._show(f"<p>You divide what is below. {goal}.</p>", self.seat)
 
     def between(self, t: Transcript | None = None) -> None:
         """After a game, ``t``, or when somebody comes back."""
@@ -272,7 +298,7 @@ class Page(w.VBox):
             self.thanks(text if t else "")
         else:
             still = f"{left} game{'s' if left > 1 else ''} to go."
-            go = button("Next game", self.play, **MAIN)
+            go = self._button("Next game", self.play, **MAIN)
             self._show(f"{text}<p>{still}</p>", go)
             go.focus()
 
@@ -304,7 +330,7 @@ class Page(w.VBox):
         self._show(
             f"{text}<h2>That was the last game</h2>{told}"
             f"{paragraphs(self.settings.thanks)}<p>You may close this page.</p>",
-            button("Delete my games", self.delete),
+            self._button("Delete my games", self.delete),
             games=False,
         )
 
@@ -314,30 +340,26 @@ class Page(w.VBox):
         code = self.session.code
 
         def yes() -> None:
-            try:
-                self.study.delete(code)
-            except StudyError as e:
-                self.trouble(e)
-            else:
-                self.session = None
-                self._show("<h2>Deleted</h2><p>Your games are no longer kept.</p>")
+            self.study.delete(code)
+            self.session = None
+            self._show("<h2>Deleted</h2><p>Your games are no longer kept.</p>")
 
         self._show(
             "<h2>Delete your games?</h2><p>All that is kept under your code will be "
             "removed. It can't be brought back.</p>",
-            button("Yes, delete them", yes, **MAIN),
-            button("No, keep them", self.thanks),
+            self._button("Yes, delete them", yes, **MAIN),
+            self._button("No, keep them", self.thanks),
             games=False,
         )
 
-    def trouble(self, e: Exception) -> None:
+    def trouble(self, what: str) -> None:
         """Something outside the game went wrong: say so, offer the way back."""
         code = show_code(self.session.code) if self.session else ""
         self.session = None
         self._show(
-            f'<p class="trouble" role="alert">{escape(str(e))}</p><p>The games that '
+            f'<p class="trouble" role="alert">{escape(what)}</p><p>The games that '
             f"you finished are saved. Your code: <b>{code}</b></p>",
-            button("Go on with my code", self.welcome, **MAIN),
+            self._button("Go on with my code", self.welcome, **MAIN),
         )
 
 

@@ -75,9 +75,10 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
 
     c = Config()
     c.Voila.ip, c.Voila.port, c.Voila.open_browser = ip, port, False
-    c.Voila.port_retries = 0
+    c.Voila.port_retries, c.Voila.log_level = 0, "ERROR"  # and no address is logged
     c.Voila.token = word
-    c.Voila.tornado_settings = {"headers": HEADERS}
+    ping = {"ws_ping_interval": 30_000, "ws_ping_timeout": 30_000}  # ms
+    c.Voila.tornado_settings = {"headers": HEADERS, **ping}
     c.Voila.root_dir = str(home)
     c.VoilaConfiguration.file_allowlist = [r"(?!)"]  # serves no file
     c.VoilaConfiguration.strip_sources = True
@@ -114,12 +115,19 @@ def serve(
         ) from e
     study = Study(folder)
     where, stop = host(load(study.settings))
+    here = str(Path(__file__).resolve().parents[2])  # the pages use this very copy
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ |= {VARIABLE: where, FOLDER: str(study.folder.resolve())}
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     if word is None:
         word = "".join(secrets.choice(CODE_LETTERS.lower()) for _ in range(6))
         word = "" if is_loopback(ip) else word
     print(told(study, ip, port, word), flush=True)
     with tempfile.TemporaryDirectory(prefix="study-page-") as home:
+        os.environ["IPYTHONDIR"] = home  # nobody's start-up files
+        profile = Path(home) / "profile_default" / "ipython_kernel_config.py"
+        profile.parent.mkdir()
+        profile.write_text('get_config().IPKernelApp.log_level = "ERROR"\n', "utf-8")
         page = Path(home) / "page.ipynb"
         page.write_text(notebook(study.settings.title), "utf-8")
         try:
