@@ -46,7 +46,7 @@ def picture(draw: Callable[[Any], str], size: tuple[float, float] = (7, 4.2)) ->
     stand for the image where it can't be seen. Safe in any thread."""
     from matplotlib.figure import Figure
 
-    figure, out = Figure(figsize=size), io.BytesIO()
+    figure, out = Figure(figsize=size, layout="constrained"), io.BytesIO()
     alt = draw(figure)
     figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
     data = base64.b64encode(out.getvalue()).decode()

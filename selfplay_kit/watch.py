@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import exp, log2
 from typing import TYPE_CHECKING, Any
 
@@ -151,38 +152,45 @@ class Dashboard(Panel):
         return str(r.number), told, f"{100 * deals:.0f} %", share
 
     def still(self) -> str:
-        """The rounds so far: figure, table, a game."""
+        """The rounds so far: figures, table, a game."""
         if not self.rounds:
             return f'{shown.STYLE}<div class="spk">No round is whole yet.</div>'
         rows = [self._row(r) for r in self.rounds]
-        runs = {"this run": [r.metrics for r in self.rounds]}
-
-        def draw(figure: Any) -> str:
-            one, two = figure.subplots(1, 2)
-            plots.over_rounds(runs, self.metric, ax=one)
-            plots.over_rounds(runs, "agreement", ax=two, ylabel="games with a deal")
-            return f"Two curves over rounds; at the end {rows[-1][1]} and {rows[-1][2]}"
-
-        names = ("round", self.metric.replace("_", " "), "deals", "kept of the last")
-        last = self.rounds[-1]
-        caption = f"The first game of round {last.number}"
-        return (
-            f'{shown.STYLE}<div class="spk">{shown.picture(draw, (9, 3.4))}'
-            f'<div class="spk-columns"><div>{table(names, rows, "Rounds so far")}</div>'
-            f"<div>{show_game(last.games()[0], caption=caption)}</div></div></div>"
+        name, last = self.metric.replace("_", " "), self.rounds[-1]
+        head = ("round", name, "deals", "kept of the round before")
+        game = show_game(last.games()[0])
+        parts = (
+            shown.picture(partial(self._curve, self.metric, name), (4.6, 3)),
+            shown.picture(
+                partial(self._curve, "agreement", "games with a deal"), (4.6, 3)
+            ),
+            table(head, rows, "Rounds so far"),
+            f"<b>The first game of round {last.number}</b>{game}",
         )
+        columns = "".join(f"<div>{part}</div>" for part in parts)
+        return f'{shown.STYLE}<div class="spk spk-columns">{columns}</div>'
+
+    def _curve(self, metric: str, name: str, figure: Any) -> str:
+        found = [r.metrics for r in self.rounds]
+        ax = plots.over_rounds({name: found}, metric, ax=figure.subplots(), ylabel=name)
+        ax.set(title=name, ylim=(0, 1) if metric == "agreement" else None)
+        ax.locator_params("x", integer=True)
+        ax.get_legend().remove()
+        values = ", ".join(f"{f[metric]['value']:.2f}" for f in found)
+        return f"{name} over rounds, with the interval over scenarios: {values}"
 
 
 class Explorer(Panel):
     """A figure that follows its controls: ``draw(ax, **values)`` draws it on an empty
-    axes and returns its words; a ``ValueError`` of it is shown as a sentence."""
+    axes and returns its words; a ``ValueError`` of it is shown as a sentence. What
+    stands ``beside`` the controls is shown with them, such as a slider of one."""
 
-    def __init__(self, draw: Callable[..., str], **controls: Any):
+    def __init__(self, draw: Callable[..., str], *beside: Any, **controls: Any):
         self.draw, self.controls = draw, controls
         self._figure = w.HTML()
         for control in controls.values():
             control.observe(lambda _: self._show(), "value")
-        row = w.HBox(list(controls.values()), layout=ROW)
+        row = w.HBox([*controls.values(), *beside], layout=ROW)
         super().__init__([row, self._figure])
         self._show()
 
@@ -199,9 +207,15 @@ class Explorer(Panel):
         return self._figure.value
 
 
-def _slider(text: str, value: float, low: float, high: float) -> w.FloatSlider:
-    ends = {"min": low, "max": high, "step": 0.05}
-    return w.FloatSlider(description=text, value=value, **ends, **TIGHT)
+def _dial(text: str, value: float, low: float, high: float) -> tuple[Any, Any]:
+    """A number and its slider. The number has the name: ipywidgets gives a slider's
+    handle none, so a screen reader would say nothing but its value."""
+    ends = {"value": value, "min": low, "max": high, "step": 0.05}
+    width = {"width": "9em"}
+    number = w.BoundedFloatText(description=text, layout=width, **ends, **TIGHT)
+    slider = w.FloatSlider(readout=False, **ends)
+    w.link((number, "value"), (slider, "value"))
+    return number, slider
 
 
 def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
@@ -230,7 +244,8 @@ def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
         w.Dropdown(options=legal, value=v, description=f"values of {p}", **TIGHT)
         for p, v in enumerate(scenario.values)
     )
-    return Explorer(draw, lam=_slider("λ", lam, -1, 1), mine=mine, theirs=theirs)
+    number, slider = _dial("λ", lam, -1, 1)
+    return Explorer(draw, slider, lam=number, mine=mine, theirs=theirs)
 
 
 def explore_temperature(
@@ -250,4 +265,5 @@ def explore_temperature(
         ax.tick_params("x", rotation=30)
         return title
 
-    return Explorer(draw, temperature=_slider("temperature", temperature, 0.05, 3))
+    number, slider = _dial("temperature", temperature, 0.05, 3)
+    return Explorer(draw, slider, temperature=number)

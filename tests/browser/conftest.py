@@ -248,12 +248,15 @@ def shot(page, name: str, selector: str | None = None) -> Path:
     return path
 
 
-def axe(page, selector: str, impacts=("serious", "critical")) -> list[str]:
-    """What axe-core finds wrong inside ``selector``, of these impacts: a sentence
-    for each rule that is broken."""
+def axe(
+    page, selector: str, impacts=("serious", "critical"), leave: str = ""
+) -> list[str]:
+    """What axe-core finds wrong inside ``selector``, of these impacts and outside
+    ``leave``: a sentence for each rule that is broken."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, context=selector).response["violations"]
+    where = {"include": [selector], "exclude": [leave] if leave else []}
+    found = Axe().run(page, context=where).response["violations"]
     return [
         f"{v['id']} ({v['impact']}): {v['help']}: "
         + "; ".join(n["html"][:200] for n in v["nodes"][:3])
