@@ -17,7 +17,7 @@ from typing import Any
 
 from selfplay_kit.cloning import FILTERS, views
 from selfplay_kit.game import Transcript
-from selfplay_kit.protocol import parse
+from selfplay_kit.protocol import PROPOSE, parse
 from selfplay_kit.rounds import Config
 from selfplay_kit.rules import Objective, Scenario, max_joint, scenarios
 
@@ -26,6 +26,8 @@ COUNTED = (
     "deals",
     "gap",
     "rational",
+    "yes_gap",
+    "yes_kept",
     "distinct_messages",
     "message_entropy",
     "proposal_entropy",
@@ -40,7 +42,10 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
     """What one round's ``games`` show, by the names in :data:`COUNTED`.
 
     ``gap`` is the mean |X - Y| of deals in points; ``rational`` the share of deals
-    in which neither side would have been paid more without a deal. Entropies are in
+    in which neither side would have been paid more without a deal. Who proposes
+    first says *yes* to what was asked for: ``yes_gap`` is the mean of its points less
+    its partner's over deals, ``yes_kept`` the share of these sides among the kept
+    views (half, for a filter that doesn't care). Entropies are in
     bits, of the games' first messages (counts left out) and first proposals (none,
     some or all of each kind: 27 in all); ``distinct_messages`` and
     ``distinct_deals`` are the different ones expected among :data:`MESSAGES`
@@ -61,6 +66,8 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
         "deals": len(deals),
         "gap": _mean(abs(t.points[0] - t.points[1]) for t in deals),
         "rational": _mean(min(t.rewards) >= 0 for t in deals),
+        "yes_gap": _mean(t.points[_yes(t)] - t.points[1 - _yes(t)] for t in deals),
+        "yes_kept": _mean(v.seat == _yes(v.transcript) for v in kept),
         "distinct_messages": rarefied(messages, MESSAGES),
         "message_entropy": entropy(opening),
         "proposal_entropy": entropy([p for p in proposed if p]),
@@ -108,6 +115,14 @@ def _said(t: Transcript) -> list[tuple[str, Any]]:
             said = r.text if r.share is None else _kinds(r.share, t.scenario)
             found.append((str(r.kind), said))
     return found
+
+
+def _yes(t: Transcript) -> int:
+    """The seat of the first proposal; -1 where there is none."""
+    for m in t.moves:
+        if not m.error and m.text.lstrip().lower().startswith(PROPOSE):
+            return -1 if m.seat is None else m.seat
+    return -1
 
 
 def _kinds(share, scenario: Scenario) -> tuple[int, ...]:
