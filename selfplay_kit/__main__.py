@@ -1,9 +1,9 @@
 """``python -m selfplay_kit COMMAND``: long work without a notebook.
 
 ``play`` plays games between any two players, ``rounds`` runs self-play into a
-folder, ``export`` writes what a round kept for a provider's fine-tuning. ``--help``
-after each says more. (What made the recorded results stands in a checkout:
-``python -m experiments``.)
+folder, ``export`` writes what a round kept for a provider's fine-tuning, ``score``
+counts what anybody's transcripts say. ``--help`` after each says more. (What made
+the recorded results stands in a checkout: ``python -m experiments``.)
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     _play(commands.add_parser("play", help="games between two players, into a file"))
     _export(commands.add_parser("export", help="a round's kept games as chat JSONL"))
     _rounds(commands.add_parser("rounds", help="self-play rounds into a folder"))
+    _score(commands.add_parser("score", help="the metrics of anybody's transcripts"))
     parser.add_argument(
         "--threads",
         type=int,
@@ -240,6 +241,77 @@ def _go_export(given: argparse.Namespace) -> int:
     written = write_chat(kept_views(given.run, given.round), given.out, given.style)
     print(f"{written} views of round {given.round} written to {given.out}")
     return 0
+
+
+def _score(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        help="the kit's JSON lines, files of Lewis et al., or output folders of the "
+        "paper's released code",
+    )
+    p.add_argument("--format", choices=("kit", "lewis", "released"))
+    p.add_argument("--objective", help="a name or lambda, where a file doesn't say")
+    p.add_argument("--claims", choices=("exact", "free"), help="how words are read")
+    p.add_argument("--json", action="store_true", help="instead of a table")
+    p.set_defaults(go=_go_score)
+
+
+def _go_score(given: argparse.Namespace) -> int:
+    import json
+
+    from .claims import exact, free
+    from .consistency import inconsistency
+    from .language import language
+    from .metrics import summarise
+    from .readers import format_of, read_lewis, read_released
+    from .rounds import read_games
+
+    goal = _objective(given.objective) if given.objective else None
+    scores = {}
+    for file in given.files:
+        told = given.format or format_of(file)
+        if told == "lewis":
+            games = read_lewis(file)
+        elif told == "released":
+            games = read_released(file, goal)
+        else:
+            games = read_games(file)
+            for n, t in enumerate(games, 1):
+                try:
+                    t.replay()
+                except ValueError as e:
+                    raise ValueError(f"{file}, line {n}, does not replay: {e}") from e
+        claims = given.claims or ("exact" if told == "kit" else "free")
+        read = exact if claims == "exact" else free
+        try:
+            scores[str(file)] = (
+                {"format": told, "games": len(games), "claims": claims}
+                | summarise(games, goal)
+                | language(games)
+                | inconsistency(games, read)
+            )
+        except ValueError as e:
+            raise ValueError(f"{file}: {e}") from e
+    if given.json:
+        print(json.dumps(scores, indent=1))
+        return 0
+    for name, found in scores.items():
+        print(f"{name}: {found['games']} games ({found['format']})")
+        for metric, m in found.items():
+            if isinstance(m, dict):
+                print(_row(metric, m))
+    return 0
+
+
+def _row(metric: str, m: dict) -> str:
+    """A line of the table: value, interval where there is one, how many."""
+    if m["value"] is None:
+        return f"{metric:18} {'–':>8}  {m.get('why', 'nothing to count')}"
+    low, high = m.get("low"), m.get("high")
+    between = "" if low is None else f"[{low:.3f}, {high:.3f}]"
+    return f"{metric:18} {m['value']:8.3f}  {between:20} n {m['n']}"
 
 
 if __name__ == "__main__":
