@@ -30,14 +30,12 @@ class Claims:
     rest_yours: bool = False
     accepts: bool = False
 
-    def share(
-        self, counts: Share, *, listener: bool = False, offer: bool = True
-    ) -> dict[int, int]:
+    def share(self, counts: Share, *, listener: bool = False) -> dict[int, int]:
         """By kind, what the speaker (or the ``listener``) is to get, as far as is
-        said. In an ``offer`` that names one side's items, the other gets the rest.
+        said: what one side asks for of a kind, the other can't have.
 
         >>> Claims(mine={0: 2}).share((3, 1, 1), listener=True)
-        {0: 1, 1: 1, 2: 1}
+        {0: 1}
         """
         own, other = self.mine, self.yours
         all_own, all_other = self.rest_mine, self.rest_yours
@@ -46,11 +44,9 @@ class Claims:
         if not (own or other):
             return {}
         share = {k: counts[k] - n for k, n in other.items()} | dict(own)
-        if all_own or (offer and not own and not all_other):
+        if all_own:
             return dict(enumerate(counts)) | share
-        if all_other or (offer and not other):
-            return dict.fromkeys(range(3), 0) | share
-        return share
+        return dict.fromkeys(range(3), 0) | share if all_other else share
 
 
 Reader = Callable[[str, Share], Claims]  # of a message, and of the pool's counts
@@ -78,12 +74,16 @@ _DIGIT = {
         "zero one two three four five six seven eight nine ten".split()
     )
 }
-_ITEM = r"(book|hat|ball)(s?)\b"
+_ITEM = r"\b(book|hat|ball)(s?)\b"
 _NOT = re.compile(r"\b(?:no|not|never|dont|cant|wont|\w+n't)\b")
 _ACCEPT = re.compile(
     r"\W*(?:(?:ok|okay|great|perfect|well|yes|sure)\W+)?(?:deal|(?:i )?agreed?|ok|okay|"
     r"(?:that )?sounds (?:good|great|fair)|that works|works for me|that's (?:fine|"
     r"fair|good|acceptable)|sure|fine|yes|yeah|yep|alright|all right|perfect|great)\b"
+)
+_VAGUE = re.compile(  # no division can be read from it
+    r"\b(?:split (?:the|them|it|those|up)|share|at least|or|either|extra|"
+    r"more|another|choice|whichever)\b"
 )
 _COUNTER = re.compile(r"\b(?:but|however|instead|rather|unless|only if)\b")
 _VALUE = re.compile(
@@ -92,6 +92,8 @@ _VALUE = re.compile(
     r"((?<=[=:])\d+|(?<=[=:]\s)\d+|\d+\b(?!\s*(?:(?:out )?of|books?|hats?|balls?)\b)|"
     r"worthless|useless|nothing)"
 )
+_CUE = re.compile(r"worth|valu|point|[=:]|\b(?:(?:to|for) me|is|are)\b|less\b|\b0\b")
+_LIST = re.compile(r"\W+".join([_ITEM + r"\s*(\d+)\b"] * 3) + r"(?!\s*[a-z])")
 _CARELESS = re.compile(
     r"(?:n't|not|dont) (?:value|care (?:about|for)) (?:the |any )?" + _ITEM
 )
@@ -101,8 +103,11 @@ _BEST = re.compile(
 )
 _THERE = re.compile(r"\bthere(?:'s| is| are)(?: only| just)? (\d+) " + _ITEM)
 _MENTION = re.compile(
-    r"(?P<mine>\b(?:i|i'd|i'll|i'm|me|my|mine|myself)\b)|"
-    r"(?P<yours>\b(?:you|you'd|you'll|your|yours|yourself)\b)|"
+    r"(?P<mine>\b(?:i|i'?d|i'?ll|i'?m|me|my|mine|myself)\b|^\W*(?:please )?give\b)|"
+    r"(?P<yours>\b(?:you|you'd|you'll|your|yours|yourself)\b|"
+    r"(?<!you )\b(?:give|offer|cede)(?: up)?\b(?! me)|"
+    r"(?:^|,|\b(?:ok|okay|fine|then|sure|well|yes)\b)[\s,]*take\b)|"
+    r"(?P<swap>\b(?:in exchange )?for (?=(?:the|all|both|\d|an?)\b))|"
     r"(?P<we>\b(?:we|us|our|each|every)\b)|"
     r"(?P<rest>\b(?:the rest|everything else|all else|the others?|what's left)\b)|"
     r"(?:\b(?P<part>\d+|an?) of (?:the |those |these )?)?"
@@ -124,7 +129,7 @@ def free(text: str, counts: Share) -> Claims:
     (True, {0: 2}, {1: 2})
     """
     t = re.sub(r"[a-z]+", lambda m: _DIGIT.get(m[0], m[0]), text.lower())
-    t = t.replace("’", "'")
+    t = re.sub("[’`]", "'", t)
     accepts = bool(_ACCEPT.match(t)) and not (_NOT.search(t) or _COUNTER.search(t))
     accepts = accepts and not t.rstrip().endswith("?")
     values: dict[int, int] = {}
@@ -137,7 +142,11 @@ def free(text: str, counts: Share) -> Claims:
         if about_me and (found := _BEST.search(sentence)):
             best = _kind(found[1])
             sentence = sentence.replace(found[0], " ")
-        for found in _VALUE.finditer(sentence) if about_me else ():
+        if about_me and (found := _LIST.search(sentence)):
+            values |= {_kind(found[i]): _number(found[i + 2]) for i in (1, 4, 7)}
+            sentence = sentence.replace(found[0], " ")
+        cue = about_me and _CUE.search(sentence)  # "the hats 2" may be two hats
+        for found in _VALUE.finditer(sentence) if cue else ():
             values[_kind(found[1])] = _number(found[3])
         for found in _CARELESS.finditer(sentence):
             values[_kind(found[1])] = 0
@@ -145,8 +154,10 @@ def free(text: str, counts: Share) -> Claims:
         for found in _THERE.finditer(sentence):
             pool[_kind(found[2])] = _number(found[1])
         sentence = _THERE.sub(" ", sentence)
-        for clause in re.split(r"(?<=[a-z]),(?=\s*(?:so|and you|you|i)\b)", sentence):
-            if not _NOT.search(clause):
+        for clause in re.split(
+            r"(?<=[a-z])\s*,(?=\s*(?:so|and you|you|i)\b)", sentence
+        ):
+            if not (_NOT.search(clause) or _VAGUE.search(t)):
                 _divide(clause, counts, shares, rest, pool)
     return Claims(
         values,
@@ -181,28 +192,27 @@ def _divide(
     owner, waiting = None, []
     for m in _MENTION.finditer(clause):
         if m.lastgroup in ("mine", "yours", "we"):
-            owner = m.lastgroup
-            continue
-        waiting.append(m)
-        after = _AFTER.match(clause, m.end())
-        whose = after.lastgroup if after else owner
-        if whose in shares:
-            for told in waiting:
-                _note(told, counts, shares[whose], pool)
-                rest[whose] |= bool(told["rest"])
-            waiting = []
-        if after:
-            owner = None
-    for told in waiting:  # nobody's: only how many there are can be false
-        _note(told, counts, {}, pool)
+            owner, waiting = m.lastgroup, []
+        elif m.lastgroup == "swap":  # "the hats for the ball"
+            owner, waiting = {"mine": "yours", "yours": "mine"}.get(owner or ""), []
+        else:
+            after = _AFTER.match(clause, m.end())
+            whose = after.lastgroup if after else owner
+            waiting = [*waiting, m] if owner is None else [m]
+            for told in waiting if after else [m]:
+                _note(told, counts, shares.get(whose or "", {}), pool)
+                if told["rest"] and whose in rest:
+                    rest[whose] = True
+            owner = None if after else owner
 
 
 def _note(m: re.Match, counts: Share, share: dict[int, int], pool: dict) -> None:
     if m["rest"]:
         return
     kind, how = _kind(m["item"]), m["how"].split()
-    all_of_it = "all" in how or "both" in how
-    told = m["n"] or ("2" if "both" in how else None)
+    both = "both" in how and m["many"]  # but not "both the hat and the ball"
+    all_of_it = "all" in how or both
+    told = m["n"] or ("2" if both else None)
     if m["part"]:
         amount = _number(m["part"]) or 1
     elif told:

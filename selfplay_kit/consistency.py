@@ -60,7 +60,7 @@ def false_claims(
         found.add("counts")
     if said.accepts:
         offered = heard.share(counts, listener=True) if heard else {}
-        told = said.share(counts, offer=False)
+        told = said.share(counts)
         final = dict(enumerate(then)) if then else {}
         for one, other in ((offered, told), (offered, final), (told, final)):
             if any(other.get(k, n) != n for k, n in one.items()):

@@ -70,6 +70,10 @@ def test_nothing_that_is_said_breaks_a_reader(text):
         ("I can't give you the hat", {}, {}),
         ("no hats please", {}, {}),
         ("what do you think?", {}, {}),
+        ("I'll give you the hat for the books", {0: 3}, {1: 1}),
+        ("I need both the hat and a book", {1: 1, 0: 1}, {}),
+        ("ok , take the hat , ill take the books", {0: 3}, {1: 1}),
+        ("either the hat or a ball for me", {}, {}),
     ],
 )
 def test_who_is_to_get_what(text, mine, yours):
@@ -88,6 +92,9 @@ def test_who_is_to_get_what(text, mine, yours):
         ("are the books worth 3 to you?", {}),
         ("I take books, 2 of them", {}),
         ("I want 3 books 1 hat", {}),
+        ("ball 2 books 2 hats 0", {0: 2, 1: 0, 2: 2}),
+        ("I want the hats two", {}),
+        ("that only gives me 3 points", {}),
     ],
 )
 def test_own_values(text, values):
@@ -110,13 +117,14 @@ def test_acceptance(text, accepts):
     assert free(text, POOL).accepts == accepts
 
 
-def test_what_an_offer_leaves_and_what_a_statement_leaves_open():
+def test_what_an_offer_leaves_and_what_it_leaves_open():
     offer = Claims(mine={0: 2})
-    assert offer.share(POOL) == {0: 2, 1: 0, 2: 0}
-    assert offer.share(POOL, listener=True) == {0: 1, 1: 1, 2: 2}
-    assert offer.share(POOL, offer=False) == {0: 2}
+    assert offer.share(POOL) == {0: 2}, "nothing is said of hats and balls"
+    assert offer.share(POOL, listener=True) == {0: 1}
     both = Claims(mine={0: 2}, yours={1: 1})
-    assert both.share(POOL) == {0: 2, 1: 0}, "the balls are nobody's yet"
+    assert both.share(POOL) == {0: 2, 1: 0}
+    assert both.share(POOL, listener=True) == {0: 1, 1: 1}
     rest = Claims(mine={0: 2}, rest_yours=True)
-    assert rest.share(POOL, offer=False) == {0: 2, 1: 0, 2: 0}
-    assert Claims(rest_mine=True).share(POOL) == {}
+    assert rest.share(POOL) == {0: 2, 1: 0, 2: 0}
+    assert rest.share(POOL, listener=True) == {0: 1, 1: 1, 2: 2}
+    assert Claims(rest_mine=True).share(POOL) == {}, "the rest of what?"
