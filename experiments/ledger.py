@@ -22,7 +22,7 @@ from typing import Any
 
 from selfplay_kit.ledger import VERDICTS, Claim, read_claims, unweighed, weigh
 
-from .claims import OURS, Ours
+from .ours import OURS, Ours
 from .record import rounded, save
 from .recorded import NotThere, Recorded, get
 from .report import ledger_picture, stamp_all
@@ -50,17 +50,18 @@ def ledger(
             raise ValueError(
                 f"claim {claim.id!r} "
                 + (
-                    "can't be tested, and yet experiments/claims.py has a number"
+                    "can't be tested, and yet experiments/ours.py has a number"
                     if claim.cannot
-                    else "has no number of ours in experiments/claims.py"
+                    else "has no number of ours in experiments/ours.py"
                 )
             )
-        for side in ours.get(claim.id, [None]):
+        for place, side in enumerate(ours.get(claim.id, [None])):
             try:
                 rows.append(row(claim, side, recorded) if side else unweighed(claim))
             except NotThere as e:
                 missing.add(e.name)
-                rows.append(unweighed(claim, str(e), file=e.name))
+                if place == 0:  # a second model that was not run is no row
+                    rows.append(unweighed(claim, str(e), file=e.name))
     for name in sorted(missing):
         waiting = sum(r["source"].get("file") == name for r in rows)
         tell(f"{waiting} rows wait for python -m experiments {name}")
@@ -96,6 +97,7 @@ def row(claim: Claim, ours: Ours, recorded: Recorded) -> dict[str, Any]:
         split=ours.split,
         games=games,
         over=ours.over,
+        note=ours.note,
         source={"paths": list(dict.fromkeys(recorded.read))},
     )
 

@@ -237,14 +237,16 @@ def weigh(
     model: str,
     pretrained: bool | None = None,
     over: str = "seeds",
+    note: str = "",
     **about: Any,
 ) -> dict[str, Any]:
     """The row of ``claim`` for ``model``: paper, ours, verdict, a sentence.
 
     ``after`` and ``before`` as in :func:`judged`; ``over`` is what the interval is
-    over (``seeds`` or ``scenarios``). ``about`` are ``split``, ``games`` (of each
-    seed) and ``source``. ``ValueError`` for a claim that can't be tested here, and
-    where ``model`` does not say whether it is pre-trained.
+    over (``seeds`` or ``scenarios``), ``note`` is said after the answer. ``about``
+    are ``split``, ``games`` (of each seed) and ``source``. ``ValueError`` for a claim
+    that can't be tested here, and where ``model`` does not say whether it is
+    pre-trained.
     """
     if claim.cannot:
         raise ValueError(f"claim {claim.id!r} can't be tested here: {claim.cannot}")
@@ -265,7 +267,7 @@ def weigh(
         "seeds": number["n"] if over == "seeds" else None,
         **about,
         "verdict": verdict(number, claim, pretrained=told),
-        "sentence": f"{said} {claim.note}".strip(),
+        "sentence": " ".join(s for s in (said, claim.note, note) if s),
     }
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from experiments import recorded, report
-from experiments.claims import OURS, Ours
 from experiments.ledger import ledger
+from experiments.ours import OURS, Ours
 from selfplay_kit.ledger import NOT_RUN, VERDICTS, Claim, cells, read_claims
 
 HERE = Path(__file__).resolve().parent.parent
@@ -195,6 +195,26 @@ def test_an_arm_that_was_not_run_reads_so(tmp_path):
     assert rows["ask-rule-group"]["verdict"] == NOT_RUN
     assert "no 'above_mean'" in rows["ask-rule-group"]["sentence"]
     assert rows["ask-blind-group"]["ours"]
+
+
+def test_a_second_model_has_rows_of_its_own(tmp_path):
+    spine = json.loads((REFERENCE / "spine.json").read_text("utf-8"))["test"]
+    test = {
+        o: {"warm": spine[o]["base"], "last": spine[o]["last"]}
+        for o in ("semi", "coop")
+    }
+    made_up = {"config": {"games": 64}, "test": test}
+    (tmp_path / "smollm.json").write_text(json.dumps(made_up))
+    found, _ = made(tmp_path)
+    rows = {(r["id"], r["pretrained"]): r for r in found["rows"]}
+    assert rows["semi-points", None]["verdict"] == NOT_RUN
+    assert rows["semi-points", True]["verdict"] == "holds"
+    assert rows["semi-per-deal", True]["verdict"] == "differs"
+    assert "warm start" in rows["semi-points", True]["sentence"]
+    assert rows["ask-open-coop", True]["games"] == 64
+    assert ("semi-points-level", True) not in rows  # not as many rounds as the paper
+    tiny = {r["verdict"] for r in found["rows"] if not r["pretrained"]}
+    assert not tiny & {"holds", "differs"}
 
 
 def test_a_claim_and_its_number_have_to_go_together(tmp_path):

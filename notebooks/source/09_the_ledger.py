@@ -397,30 +397,37 @@ from pathlib import Path
 
 
 def read_run(folder):
-    """A run's base, a player's points in its first and last round."""
+    """A run's base, its λ, and the score of its first and last round."""
     folder = Path(folder)
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    values = []
+    metric = "mean_joint" if config["lam"] == 1 else "mean_points"
+    scores = []
     for done in sorted(folder.glob("round-*/done")):
         text = (done.parent / "metrics.json").read_text("utf-8")
-        values.append(json.loads(text)["mean_points"]["value"])
-    return config["base"], values[0], values[-1]
+        scores.append(json.loads(text)[metric]["value"])
+    return config["base"], config["lam"], scores[0], scores[-1]
 
 
 recorded = by_id["semi-points"]["ours"]
 pairs = zip(recorded["before"]["values"], recorded["after"]["values"])
-found = [read_run(r) for r in RUNS] or [("tiny-weak", *p) for p in pairs]
+ours = [("tiny-weak", 0, *pair) for pair in pairs]
+found = [read_run(r) for r in RUNS] or ours
 
 
 # %%
+HEADLINE = {0: "semi-points", 1: "coop-points"}  # the claim for each λ
+
+
 def my_row(found):
-    """The row of the headline claim for runs of one base."""
-    bases = {base for base, *_ in found}
-    if len(bases) != 1:
-        raise ValueError(f"one row is about one base; these are {bases}")
-    before, after = [f[1] for f in found], [f[2] for f in found]
-    claim = claims["semi-points"]
-    return ledger.weigh(claim, after, before, model=bases.pop())
+    """The row of the headline claim for runs that differ in the seed."""
+    if len({f[:2] for f in found}) != 1:
+        kinds = sorted({f[:2] for f in found})
+        raise ValueError(f"one row is of one base and λ; these: {kinds}")
+    base, lam = found[0][:2]
+    if lam not in HEADLINE:
+        raise ValueError(f"the paper has no claim for λ = {lam}")
+    before, after = [f[2] for f in found], [f[3] for f in found]
+    return ledger.weigh(claims[HEADLINE[lam]], after, before, model=base)
 
 
 for n in (1, 2, len(found)):
@@ -456,7 +463,7 @@ print(*ledger.cells(row), sep="\n")
 # %% [markdown]
 # Try a claim that you believe, and write its margin down **before** you play. In
 # the repository a claim goes into `data/reference/claims.toml`, the path of its
-# number into `experiments/claims.py`; `python -m experiments ledger` does the
+# number into `experiments/ours.py`; `python -m experiments ledger` does the
 # rest.
 #
 # ## How many are wrong by chance?
