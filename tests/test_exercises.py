@@ -216,6 +216,15 @@ TABLE = {
             ("turn.ids if mine", "[*turn.ids[:-1], IGNORE] if mine", "labels for a"),
         ],
     ),
+    ("04_one_round", "clone"): (
+        a_batch,
+        [
+            ("logits[:-1], -1), labels[1:]", "logits, -1), labels", "nats: shift, or"),
+            ("].mean()", "].sum()", "the sum over the labelled tokens"),
+            ("at = aim != IGNORE", "at = aim > -200", "nats: shift, or IGNORE?"),
+            ("-log_chances", "log_chances", "nats: shift, or"),
+        ],
+    ),
     ("05_self_play", "exercise 1"): (
         nothing,
         [
@@ -231,6 +240,36 @@ TABLE = {
             ("points[0] / deals[0]", "points[1] / deals[1]", "yours gives 3.6"),
             (" - from_deals", "", "add up"),
             ("return from_deals, ", "return 0, from_deals + ", "yours gives 0"),
+        ],
+    ),
+    ("07_does_it_transfer", "the first speaker"): (
+        nothing,
+        [
+            (
+                "t.points[t.first] - t.points[1 - t.first]",
+                "t.points[0] - t.points[1]",
+                "the column speaks first",
+            ),
+            (
+                "t.points[t.first] - t.points[1 - t.first]",
+                "t.points[1 - t.first] - t.points[t.first]",
+                "the row speaks first",
+            ),
+            (" for t in games]", " for t in games if t.agreed]", "yours gives"),
+            (" - t.points[1 - t.first]", "", "yours gives"),
+        ],
+    ),
+    ("07_does_it_transfer", "what a floor leaves"): (
+        nothing,
+        [
+            (">= floor", "> floor", "floor 10: it is 4"),
+            ("points(1, b) >=", "points(1, a) >=", "it is"),
+            ("points(0, a)", "points(0, b)", "it is"),
+            (
+                "scenario.points(0, a)",
+                "scenario.points(0, a) + scenario.points(1, b)",
+                "it is 7",
+            ),
         ],
     ),
     ("08_why_does_it_work", "exercise 1"): (

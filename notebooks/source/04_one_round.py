@@ -160,7 +160,6 @@ from selfplay_kit import cloning
 print(inspect.getsource(cloning.above_mean))
 print(inspect.getsource(cloning._strict_tie))
 
-# %%
 kept = cloning.above_mean(sides, random.Random(SEED))
 by_hand = [v for v in sides if 2 * K * v.reward > sum(rewards)]
 assert kept == by_hand  # whole numbers: nothing lost in rounding
@@ -292,7 +291,7 @@ plt.show()
 # first as it was played, then as it is learned.
 
 
-# %% alt="A view with a failed try as a strip of tokens, as it was played"
+# %% alt="A view with a failed try as a strip of tokens, as it was played; then the same as it is learned, without the try"
 def tries(view):
     """How many outputs of this seat were invalid."""
     mine = [m for m in view.transcript.moves if m.seat == view.seat]
@@ -303,9 +302,6 @@ stumbles = [v for v in sides if tries(v)]
 slip = min(stumbles, key=lambda v: len(v.transcript.moves))
 whole = make_sample(slip, lm, tries=True)
 strip(whole, "A view with a failed try, as it was played")
-plt.show()
-
-# %% alt="The same view as a strip of tokens, as it is learned, without the failed try"
 strip(make_sample(slip, lm), "The same view, as it is learned")
 plt.show()
 
@@ -379,8 +375,56 @@ done = notebook.check("the mask", mask, check_mask)
 # so labels are shifted by one before they are compared. Then: three passes over
 # the kept views, small batches, a learning rate that falls to nothing.
 #
-# The **control** is trained beside it. Same start, same number of steps, but as
-# many views *drawn by chance*. What it gains is owed to no filter.
+# The **control** is trained beside the filtered model: same start, as many steps, but
+# views *drawn by chance*. What it gains is owed to no filter.
+#
+# ### Exercise 4: clone
+# *Difficulty: medium · about 10 minutes.* Write that loss. `logits` has one row of
+# scores for each token of a view, `labels` one label each. Return the mean of
+# −log(chance of the label), over all labels that are not `IGNORE`.
+#
+# <details><summary>Hint</summary>
+#
+# `torch.log_softmax(logits, -1)` gives the log of all chances. The row at token *i*
+# is about token *i + 1*: leave off the last row and the first label. Then a mask,
+# `aim != IGNORE`, picks rows and labels alike.
+#
+# </details>
+
+
+# %% tags=["exercise"]
+def clone_loss(logits, labels):
+    """Mean surprise at the labelled tokens, in nats."""
+    return None  # your code here
+
+
+# %% tags=["solution"]
+def clone_loss(logits, labels):
+    """Mean surprise at the labelled tokens, in nats."""
+    log_chances, aim = torch.log_softmax(logits[:-1], -1), labels[1:]
+    at = aim != IGNORE
+    return -log_chances[at, aim[at]].mean()
+
+
+# %% tags=["check"]
+def check_loss(answer):
+    for sample in (make_sample(v, lm) for v in kept[:3]):
+        ids, labels = torch.tensor([sample.ids]), torch.tensor([sample.labels])
+        with torch.inference_mode():
+            out = lm.model(ids, labels=labels)
+        got = answer(out.logits[0], labels[0])
+        if got is None:
+            return notebook.NOT_SOLVED
+        got, right = float(got), out.loss.item()
+        n = int((labels[0, 1:] != IGNORE).sum())
+        if abs(got - n * right) < 1e-2 < abs(got - right):
+            return "that is the sum over the labelled tokens, not their mean"
+        if not abs(got - right) < 1e-3:
+            return f"{got:.3f}, not {right:.3f} nats: shift, or IGNORE?"
+    return None
+
+
+done = notebook.check("clone", clone_loss, check_loss)
 
 
 # %%
