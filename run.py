@@ -284,8 +284,10 @@ def fill_wheelhouse(folder: Path, options: argparse.Namespace) -> None:
     if not options.no_torch:
         get_torch(pip, options)
     pip_or_exit("all the rest", pip + requirements(extras))
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    say(f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB. They serve this")
     say(
-        f"{folder} serves this kind of system and Python {sys.version[:4]} only. There:"
+        f"kind of system and Python {'.'.join(map(str, sys.version_info[:2]))} only. There:"
     )
     say(f"  python run.py tutorial --wheelhouse {folder}")
 
