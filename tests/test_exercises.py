@@ -262,7 +262,7 @@ TABLE = {
     ("07_does_it_transfer", "what a floor leaves"): (
         nothing,
         [
-            (">= floor", "> floor", "floor 10: it is 4"),
+            (">= floor", "> floor", "floor 6: it is 7, yours gives 5"),
             ("points(1, b) >=", "points(1, a) >=", "it is"),
             ("points(0, a)", "points(0, b)", "it is"),
             (
