@@ -1,0 +1,98 @@
+"""``python -m selfplay_kit score``: anybody's transcripts from the command line."""
+
+import json
+
+import pytest
+
+from selfplay_kit.__main__ import main
+from selfplay_kit.consistency import INCONSISTENCY
+from selfplay_kit.language import LANGUAGE
+from selfplay_kit.metrics import DEAL_METRICS, METRICS, summarise
+from selfplay_kit.play import play_games
+from selfplay_kit.rules import COOP, SEMI, scenarios
+from selfplay_kit.scripted import Fair
+
+from .test_readers import DEAL, DEALT, SAME, game, lewis, write
+
+GAMES = play_games(Fair(0.2), scenarios("development")[:30], SEMI, seed=1)
+
+
+def kit(tmp_path, games, name="games.jsonl"):
+    path = tmp_path / name
+    text = "".join(t.to_json() + "\n" for t in games)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def test_json_of_the_kits_own_lines(tmp_path, capsys):
+    path = kit(tmp_path, GAMES)
+    assert main(["score", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[str(path)]
+    assert (found["format"], found["games"], found["claims"]) == ("kit", 30, "exact")
+    names = {*METRICS, *DEAL_METRICS, *LANGUAGE, "moves", *INCONSISTENCY}
+    assert names < set(found)
+    assert {k: found[k] for k in summarise(GAMES)} == summarise(GAMES)
+
+
+def test_the_three_formats_stand_in_one_table(tmp_path, capsys):
+    human = lewis(tmp_path, DEAL, SAME)
+    folder = tmp_path / "released"
+    write(folder, "000", game(*DEALT))
+    files = [str(kit(tmp_path, GAMES)), str(human), str(folder)]
+    assert main(["score", *files]) == 0
+    said = capsys.readouterr().out
+    assert f"{human}: 1 games (lewis)" in said
+    assert f"{folder}: 1 games (released)" in said
+    line = next(x for x in said.splitlines() if x.startswith("mean_points"))
+    points = summarise(GAMES)["mean_points"]
+    assert f"{points['value']:.3f}" in line and f"{points['low']:.3f}" in line
+    assert "too few to draw 1000" in said, "no number without its reason"
+    assert "–  nothing to count" in said
+
+
+def test_an_objective_can_be_named(tmp_path, capsys):
+    mixed = [*GAMES[:5], *play_games(Fair(), scenarios("test")[:5], COOP, seed=1)]
+    path = str(kit(tmp_path, mixed))
+    assert main(["score", path]) == 1
+    said = capsys.readouterr().err
+    assert path in said and "mix objectives (coop, semi)" in said
+    assert main(["score", path, "--objective", "coop", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[path]
+    assert found["mean_reward"]["value"] == found["mean_joint"]["value"]
+
+
+def test_a_transcript_that_does_not_replay_is_named(tmp_path, capsys):
+    line = GAMES[1].to_json()
+    x, y = GAMES[1].points
+    false = line.replace(f'"points":[{x},{y}]', f'"points":[{x + 1},{y}]')
+    assert false != line
+    path = kit(tmp_path, GAMES[:1])
+    path.write_text(path.read_text("utf-8") + false + "\n", "utf-8")
+    assert main(["score", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert f"{path}, line 2, does not replay" in said and "it replays as" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "of no format that is known"),
+        ("a,b\n1,2\n", "of no format that is known"),
+        ('{"counts": [1, 2]}\n', "line 1: not a transcript line"),
+        ("<input> 1 2 </input>\n", "line 1 is no dialogue of Lewis"),
+    ],
+)
+def test_files_that_hold_no_transcripts(tmp_path, capsys, content, told):
+    path = tmp_path / "some.txt"
+    path.write_text(content, "utf-8")
+    assert main(["score", str(path)]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_an_empty_folder_and_one_that_is_not_there(tmp_path, capsys):
+    assert main(["score", str(tmp_path)]) == 1
+    assert "of no format that is known" in capsys.readouterr().err
+    assert main(["score", str(tmp_path), "--format", "released"]) == 1
+    assert "it is empty" in capsys.readouterr().err
+    assert main(["score", str(tmp_path / "nowhere.jsonl")]) == 1
+    assert "nowhere.jsonl" in capsys.readouterr().err
