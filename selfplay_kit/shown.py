@@ -28,16 +28,17 @@ STYLE = """<style>
 .spk th, .spk td {border: 1px solid #bbb; padding: 2px 8px; text-align: left}
 .spk-talk {display: flex; flex-direction: column-reverse; max-height: 19em;
   overflow-y: auto; border: 1px solid #bbb; border-radius: 4px; padding: 4px}
-.spk p {margin: 3px 0; padding: 3px 8px; border-radius: 4px; overflow-wrap: anywhere}
+.spk p {margin: 3px 0; overflow-wrap: anywhere}
+.spk p.mine, .spk p.theirs, .spk p.wrong {padding: 3px 8px; border-radius: 4px}
 .spk p.mine {background: #d9eaf5; margin-left: 12%}
 .spk p.theirs {background: #eee; margin-right: 12%}
 .spk p.wrong {background: #fdf0d5; border-left: 4px solid #8a5a00}
-.spk p.alert {font-weight: bold; padding-left: 0}
-.spk p.plain {padding-left: 0}
+.spk p.alert {font-weight: bold}
 .spk-columns {display: flex; flex-wrap: wrap; gap: 12px}
-.spk-columns > div {flex: 1 1 260px; min-width: 0}
+.spk-columns > div {flex: 1 1 400px; min-width: 0}
 .spk img {max-width: 100%; height: auto}
 .spk .wide {overflow-x: auto}
+.widget-html-content:has(.spk) {min-width: 0}
 </style>"""
 
 
@@ -56,9 +57,7 @@ def picture(draw: Callable[[Any], str], size: tuple[float, float] = (7, 4.2)) ->
 def note(text: str, role: str = "alert") -> str:
     """A sentence; with the role ``alert`` a screen reader says it at once."""
     kind = f' role="{role}"' if role else ""
-    return (
-        f'<div class="spk"{kind}><p class="{role or "plain"}">{escape(text)}</p></div>'
-    )
+    return f'<div class="spk"{kind}><p class="{role}">{escape(text)}</p></div>'
 
 
 def spoken(line: Line) -> str:
@@ -102,6 +101,16 @@ def head(p: Position) -> str:
     )
 
 
+def worths(values: Share) -> str:
+    """Values in words.
+
+    >>> worths((1, 3, 4))
+    '1 for each book, 3 for each hat, 4 for each ball'
+    """
+    each = zip(values, ITEMS, strict=True)
+    return ", ".join(f"{v} for each {item[:-1]}" for v, item in each)
+
+
 def worth(p: Position, share: Share) -> str:
     """What ``share`` would bring this seat, as far as it can know.
 
@@ -138,12 +147,10 @@ def ending(t: Transcript, seat: int = 0) -> str:
         told = "not Pareto-optimal: another deal pays you {} and your partner {}"
         if (a, b) == (x, y):
             told = "Pareto-optimal: neither could gain without the other losing"
-        said = [f"Deal: {x} points for you, {y} for your partner."]
+        said = [f"Deal: {x} point{'s' * (x != 1)} for you, {y} for your partner."]
         said.append(f"It is {told.format(a, b)}.")
     said.append(f"Your reward: {t.rewards[seat]:g} (λ = {t.objective.lam:g}).")
-    each = zip(ITEMS, mine.values[1], strict=True)
-    theirs = ", ".join(f"{v} for each {i[:-1]}" for i, v in each)
-    said.append(f"Your partner's values were {theirs}.")
+    said.append(f"Your partner's values were {worths(mine.values[1])}.")
 
     def draw(figure: Any) -> str:
         ax = plots.frontier(mine, marks, ax=figure.subplots())
@@ -156,7 +163,7 @@ def ending(t: Transcript, seat: int = 0) -> str:
         f'{STYLE}<div class="spk"><div role="alert">{words}</div>'
         f"{picture(draw, (5, 5))}"
         "<details><summary>The whole game, as the parser saw it</summary>"
-        f'<div class="wide">{show_game(t)}</div></details></div>'
+        f"{_wide(show_game(t), 'The whole game')}</details></div>"
     )
 
 
@@ -176,6 +183,12 @@ def why(t: Transcript, seat: int) -> str:
     )
 
 
+def _wide(inside: str, label: str) -> str:
+    """What may be wider than the page: it scrolls, by keyboard too."""
+    named = f'tabindex="0" role="group" aria-label="{escape(label)}"'
+    return f'<div class="wide" {named}>{inside}</div>'
+
+
 def steps(t: Transcript, upto: int) -> str:
     """The first ``upto`` moves: what each seat sees, and move by move what the parser
     and the phrasebook read, with what each offer would pay the two players."""
@@ -185,8 +198,8 @@ def steps(t: Transcript, upto: int) -> str:
         game = game.submit(move)
         rows.append(_examined(t, game))
     columns = "".join(
-        f"<div><b>Player {seat} sees</b><br>its values: "
-        f"{share_text(t.scenario.values[seat])}{talk(game.position(seat))}</div>"
+        f"<div><b>Player {seat} sees</b><br>Its values: "
+        f"{worths(t.scenario.values[seat])}.{talk(game.position(seat))}</div>"
         for seat in (0, 1)
     )
     names = ("player", "said", "the parser", "heard in it", "pays 0", "pays 1")
@@ -195,7 +208,7 @@ def steps(t: Transcript, upto: int) -> str:
         f'{STYLE}<div class="spk">Pool: {share_text(t.scenario.counts)}. '
         f"λ = {t.objective.lam:g}. Player {t.first} speaks first."
         f'<div class="spk-columns">{columns}</div>'
-        f'<div class="wide">{table(names, rows, caption)}</div></div>'
+        f"{_wide(table(names, rows, caption), caption)}</div>"
     )
 
 

@@ -185,19 +185,27 @@ class Explorer(Panel):
     axes and returns its words; a ``ValueError`` of it is shown as a sentence. What
     stands ``beside`` the controls is shown with them, such as a slider of one."""
 
-    def __init__(self, draw: Callable[..., str], *beside: Any, **controls: Any):
-        self.draw, self.controls = draw, controls
+    def __init__(
+        self,
+        draw: Callable[..., str],
+        *beside: Any,
+        size: tuple[float, float] = (6, 3.6),
+        **controls: Any,
+    ):
+        self.draw, self.size, self.controls = draw, size, controls
         self._figure = w.HTML()
         for control in controls.values():
             control.observe(lambda _: self._show(), "value")
-        row = w.HBox([*controls.values(), *beside], layout=ROW)
-        super().__init__([row, self._figure])
+        one, *others = controls.values()
+        super().__init__([w.HBox([one, *beside, *others], layout=ROW), self._figure])
         self._show()
 
     def _show(self) -> None:
         values = {name: control.value for name, control in self.controls.items()}
         try:
-            inside = shown.picture(lambda f: self.draw(f.subplots(), **values))
+            inside = shown.picture(
+                lambda f: self.draw(f.subplots(), **values), self.size
+            )
         except ValueError as e:
             inside = shown.note(str(e))
         self._figure.value = f'{shown.STYLE}<div class="spk">{inside}</div>'
@@ -211,10 +219,11 @@ def _dial(text: str, value: float, low: float, high: float) -> tuple[Any, Any]:
     """A number and its slider. The number has the name: ipywidgets gives a slider's
     handle none, so a screen reader would say nothing but its value."""
     ends = {"value": value, "min": low, "max": high, "step": 0.05}
-    width = {"width": "9em"}
+    width = {"width": "12em"}
     number = w.BoundedFloatText(description=text, layout=width, **ends, **TIGHT)
-    slider = w.FloatSlider(readout=False, **ends)
-    w.link((number, "value"), (slider, "value"))
+    slider = w.FloatSlider(readout=False, continuous_update=False, **ends)
+    slider.observe(lambda c: setattr(number, "value", round(c.new, 2)), "value")
+    number.observe(lambda c: setattr(slider, "value", c.new), "value")
     return number, slider
 
 
@@ -226,7 +235,7 @@ def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
     legal = sorted({s.values[0] for s in all_scenarios() if s.counts == counts})
 
     def draw(ax: Any, lam: float, mine: Share, theirs: Share) -> str:
-        s, objective = Scenario(counts, (mine, theirs)), Objective(round(lam, 2))
+        s, objective = Scenario(counts, (mine, theirs)), Objective(lam)
         rewards = {
             pair: objective.rewards(s.points(0, pair[0]), s.points(1, pair[1]))
             for pair in s.allocations()
@@ -238,6 +247,7 @@ def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
         liked = sum(min(pair) > 0 for pair in rewards.values())
         told = f"{liked} of {len(rewards)} deals beat no deal for both"
         plots.frontier(s, marks, ax=ax).set_title(f"λ = {objective.lam:g}: {told}")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
         return f"At λ = {objective.lam:g} {told}; {'; '.join(marks)}"
 
     mine, theirs = (
@@ -245,7 +255,7 @@ def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
         for p, v in enumerate(scenario.values)
     )
     number, slider = _dial("λ", lam, -1, 1)
-    return Explorer(draw, slider, lam=number, mine=mine, theirs=theirs)
+    return Explorer(draw, slider, size=(5.4, 5.8), lam=number, mine=mine, theirs=theirs)
 
 
 def explore_temperature(

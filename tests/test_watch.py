@@ -59,7 +59,9 @@ def test_the_viewer_steps_through_what_each_seat_sees():
     body = viewer._body.value
     assert body == viewer.still() and "<script" not in body and "🎩" in body
     one, _, two = body.partition("<b>Player 1 sees</b>")
-    assert "its values: 1 book, 3 hats, 4 balls" not in two
+    assert "values: 1 for each book, 3 for each hat" in one
+    assert "values: 2 for each book, 4 for each hat" in two
+    assert "1 for each book" not in two
     left, right = one.partition("<b>Player 0 sees</b>")[2], two.partition("<table")[0]
     assert "You: for me books =1" in left and "Partner: for me books =1" in right
     assert "You tried" in right and "🎩" not in left  # a failed try is unseen

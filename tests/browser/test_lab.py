@@ -25,7 +25,7 @@ def write_notebook(folder, name, *cells):
 def look(page, name, selector):
     """Pictures of it at both widths; what axe finds is an error."""
     for size in (NARROW, WIDE):
-        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.set_viewport_size({"width": size[0], "height": 1500})
         page.locator(selector).first.scroll_into_view_if_needed()
         page.wait_for_timeout(300)
         shot(page, name, selector)
@@ -140,7 +140,7 @@ def test_viewer_and_explorers(lab, open_notebook):
     look(page, "explore lambda", lam)
     page.get_by_label("temperature").fill("0.1")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => !!document.querySelector('img[alt^=\"temp\"]')")
+    page.wait_for_function("() => !!document.querySelector('img[alt*=\" 0.1:\"]')")
     shot(page, "explore temperature", f"{OUT}:has(img[alt^=temp])")
     assert page.errors == []
 
