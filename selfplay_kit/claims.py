@@ -189,7 +189,8 @@ def _divide(
 ) -> None:
     """Who is to get what: a mention belongs to who is named last before it, or to
     who is named right after it ("2 balls for me")."""
-    owner, waiting = None, []
+    owner: str | None = None
+    waiting: list[re.Match] = []
     for m in _MENTION.finditer(clause):
         if m.lastgroup in ("mine", "yours", "we"):
             owner, waiting = m.lastgroup, []
