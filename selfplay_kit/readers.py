@@ -53,7 +53,8 @@ _ENDS = ("<disagree>", "<no_agreement>", "<disconnect>")
 
 
 def read_lewis(path: str | Path, *, perspectives: bool = False) -> list[Transcript]:
-    """The dialogues of a file of Lewis et al. (``train.txt``, ``val.txt``, ...).
+    """The dialogues of a file of Lewis et al. (``train.txt``, ``val.txt``, ...), or of
+    the same lines with plainer spacing that come with the released code of 2024.
 
     A line is one player's view, and most dialogues stand there twice: both views are
     made one transcript, unless ``perspectives`` asks for one for each line (which is

@@ -55,6 +55,12 @@ def test_a_dialogue_as_either_player_saw_it(tmp_path):
         t.replay()
 
 
+def test_plainer_spacing_is_read_too(tmp_path):
+    """As in the files that come with the released code."""
+    (t,) = read_lewis(lewis(tmp_path, DEAL.replace("books ?", "books? it's: yes")))
+    assert spoken(t)[0] == (0, "books? it's: yes")
+
+
 def test_two_views_are_one_dialogue_and_two_alike_are_two(tmp_path):
     for lines, dialogues in (
         ([DEAL, SAME], 1),
