@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,23 @@ def attach(model: Any, r: int, *, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return get_peft_model(model, how).eval()
+
+
+@contextmanager
+def at_work(model: Any) -> Iterator[None]:
+    """Within this block the adapter computes in the precision of the weights under
+    it, for play; it is trained in fp32, and is again what it was afterwards."""
+    kept = []
+    if adapted(model):
+        trained = (p for n, p in model.named_parameters() if "lora_" in n)
+        kept = [(p, p.data) for p in trained if p.dtype != model.dtype]
+    for p, full in kept:
+        p.data = full.to(model.dtype)
+    try:
+        yield
+    finally:
+        for p, full in kept:
+            p.data = full
 
 
 def save(model: Any, folder: Path, base: str) -> None:

@@ -12,12 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from . import adapters
+
 SPARSE = 0.7  # below this share of busy rows, idle ones are left out of the work
+
+
+def _adapter_at_work(method):
+    @wraps(method)
+    def light(self, *args, **how):
+        with adapters.at_work(self.model):
+            return method(self, *args, **how)
+
+    return light
 
 
 class Rows:
@@ -36,6 +48,7 @@ class Rows:
         return self.window - int(self.lengths[row]) - len(self.unread[row])
 
     @torch.inference_mode()
+    @_adapter_at_work
     def extend(self, rows: Sequence[int], chunks: Sequence[Sequence[int]]) -> Tensor:
         """Append a chunk of token ids to each of ``rows``.
 
@@ -50,6 +63,7 @@ class Rows:
         return logits[[place[r] for r in rows]]
 
     @torch.inference_mode()
+    @_adapter_at_work
     def sample(
         self,
         rows: Sequence[int],

@@ -10,6 +10,7 @@ pytest.importorskip("peft")
 
 from selfplay_kit import adapters, models  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
+from selfplay_kit.lm_player import LMPlayer  # noqa: E402
 from selfplay_kit.models import load_model, save_model, weights_hash  # noqa: E402
 from selfplay_kit.play import play_games  # noqa: E402
 from selfplay_kit.rounds import Config, RunError, run  # noqa: E402
@@ -136,6 +137,22 @@ def test_a_damaged_card_is_refused(saved):
     (folder / "selfplay_kit.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"selfplay_kit.json can't be read"):
         load_model(folder)
+
+
+def test_at_play_the_adapter_computes_in_half_precision_and_is_then_as_it_was(saved):
+    _, folder = saved
+    lm = load_model(folder, "bf16")
+    before = weights_hash(lm.model)
+    trained = [p for n, p in lm.model.named_parameters() if "lora_" in n]
+    with adapters.at_work(lm.model):
+        assert {p.dtype for p in trained} == {torch.bfloat16}
+    assert {p.dtype for p in trained} == {torch.float32}
+    play_games(LMPlayer(lm), scenarios("train")[:2], SEMI, seed=0)
+    assert weights_hash(lm.model) == before
+    full = load_model(folder)
+    held = [p.data_ptr() for p in full.model.parameters()]
+    with adapters.at_work(full.model):
+        assert [p.data_ptr() for p in full.model.parameters()] == held
 
 
 def test_a_rank_below_1_is_refused(tiny_base):
