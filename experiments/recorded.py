@@ -22,8 +22,8 @@ from selfplay_kit.talk import reference_joint
 
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")
-# Where a file's parts are made one at a time; in crossplay.json, right at the top.
-PARTS = ("arms", "variants", "crossplay")
+# Where parts of a file are made one at a time; of crossplay.json also those at its top.
+PARTS = ("arms", "variants", "crossplay", "transfer", "matrix", "proposals", "probes")
 
 
 class NotThere(Exception):

@@ -176,15 +176,11 @@ def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
     points = [r for r in rows if r not in shares]
     with matplotlib.rc_context(plots.STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-        for ax, group, label in (
-            (axes[0], points, "points"),
-            (axes[1], shares, "% of games (messages)"),
-        ):
-            plots.dumbbells(
-                group, title=f"Before and after: {label}", label=label, ax=ax
-            )
-        handles, told = axes[0].get_legend_handles_labels()
-        fig.legend(handles, told, loc="outside lower center", ncols=2)
+        plots.dumbbells(points, title="Points", label="points", ax=axes[0])
+        plots.dumbbells(shares, title="Shares", label="%", ax=axes[1])
+        lines, told = axes[0].get_legend_handles_labels()
+        below = {"loc": "outside lower center", "ncols": len(told)}
+        fig.legend(lines, told, title="open: before, filled: after", **below)
         fig.savefig(out, metadata={"Date": None})
         plt.close(fig)
 

@@ -19,6 +19,21 @@ import pages
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+# As where it isn't installed. None in sys.modules would not do: scipy looks there.
+NO_TORCH = """\
+import sys
+
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
 @contextmanager
 def kernel_environment(records: Path, strict: bool, torch: bool) -> Iterator[None]:
     """What the kernel finds: this interpreter, where to record, how strict.
@@ -40,7 +55,7 @@ def kernel_environment(records: Path, strict: bool, torch: bool) -> Iterator[Non
         if not torch:
             hide = Path(scratch, "hide", "sitecustomize.py")
             hide.parent.mkdir()
-            hide.write_text("import sys\nsys.modules['torch'] = None\n", "utf-8")
+            hide.write_text(NO_TORCH, "utf-8")
             search.insert(0, str(hide.parent))
         changed = {
             "JUPYTER_PATH": in_front("JUPYTER_PATH", scratch),
