@@ -22,12 +22,14 @@ from selfplay_kit.rounds import Config
 from selfplay_kit.rules import Objective, Scenario, max_joint, scenarios
 
 MESSAGES, DEALS = 100, 25  # to how many the counts of different ones are rarefied
+NAMED = r"(\d+) (book|hat|ball)"
 COUNTED = (
     "deals",
     "gap",
     "rational",
     "yes_gap",
     "yes_kept",
+    "yes_asked",
     "distinct_messages",
     "message_entropy",
     "proposal_entropy",
@@ -45,7 +47,8 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
     in which neither side would have been paid more without a deal. Who proposes
     first says *yes* to what was asked for: ``yes_gap`` is the mean of its points less
     its partner's over deals, ``yes_kept`` the share of these sides among the kept
-    views (half, for a filter that doesn't care). Entropies are in
+    views (half, for a filter that doesn't care), and ``yes_asked`` the share of deals
+    in which it leaves just the counts that its partner named last. Entropies are in
     bits, of the games' first messages (counts left out) and first proposals (none,
     some or all of each kind: 27 in all); ``distinct_messages`` and
     ``distinct_deals`` are the different ones expected among :data:`MESSAGES`
@@ -68,6 +71,7 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
         "rational": _mean(min(t.rewards) >= 0 for t in deals),
         "yes_gap": _mean(t.points[_yes(t)] - t.points[1 - _yes(t)] for t in deals),
         "yes_kept": _mean(v.seat == _yes(v.transcript) for v in kept),
+        "yes_asked": _mean(_left(t) == _asked(t) for t in deals),
         "distinct_messages": rarefied(messages, MESSAGES),
         "message_entropy": entropy(opening),
         "proposal_entropy": entropy([p for p in proposed if p]),
@@ -123,6 +127,23 @@ def _yes(t: Transcript) -> int:
         if not m.error and m.text.lstrip().lower().startswith(PROPOSE):
             return -1 if m.seat is None else m.seat
     return -1
+
+
+def _left(t: Transcript) -> tuple[int, ...]:
+    """What the first proposal of a deal leaves to the partner."""
+    shares = t.shares
+    assert shares is not None
+    return shares[1 - _yes(t)]
+
+
+def _asked(t: Transcript) -> tuple[int, ...] | None:
+    """The last three counts that the partner of the first proposer named."""
+    for m in reversed(t.moves):
+        if not m.error and m.seat != _yes(t) and not m.text.lower().startswith(PROPOSE):
+            named = {kind: int(n) for n, kind in re.findall(NAMED, m.text)}
+            if len(named) == 3:
+                return tuple(named[kind] for kind in ("book", "hat", "ball"))
+    return None
 
 
 def _kinds(share, scenario: Scenario) -> tuple[int, ...]:

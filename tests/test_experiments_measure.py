@@ -66,6 +66,17 @@ def test_a_round_is_counted():
     assert found["distinct_messages"] is None and found["distinct_deals"] is None
 
 
+def test_who_proposes_first_says_yes_to_what_was_asked():
+    # seat 0 asks for (1, 0, 1), worth 5 to it; seat 1 proposes first
+    asked = [deal((1, 0, 1)), deal((3, 1, 1)), quarrel()]
+    found = measure(asked, Config(filter="everything"), 0)
+    assert found["yes_asked"] == 0.5  # the other deal leaves everything
+    assert found["yes_gap"] == fmean([8 - 5, 0 - 10])
+    assert found["yes_kept"] == 0.5
+    winners = measure(asked, Config(filter="above_mean"), 0)
+    assert winners["kept"] == 3 and winners["yes_kept"] == pytest.approx(1 / 3)
+
+
 def test_counts_of_items_make_no_new_form_and_other_words_do():
     one, two = (f"[message] i take {n} books 0 hats 1 ball ." for n in (1, 2))
     same = measure([deal((0, 0, 1), hello=h) for h in (one, two)], Config(), 0)
