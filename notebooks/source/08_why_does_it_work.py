@@ -372,7 +372,7 @@ draw(axes[0], "base", "mean_points")
 axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
 axes[0].legend(loc="best", title="base (seeds)")
 draw(axes[1], "base", "yes_asked", 100)
-axes[1].set(ylabel="leave what was asked for, % of deals", title="Deals by yes")
+axes[1].set(ylabel="leave what was asked, % of deals", title="Deals by yes")
 axes[1].set(ylim=(0, 102))
 plt.show()
 
