@@ -163,6 +163,24 @@ def precision(name: str) -> dict[str, Any]:
     return result | {"peak": peak()}
 
 
+def prompt() -> dict[str, Any]:
+    """What the long prompt costs and whether the warm start, taught with the short
+    one, understands it: tokens of a view, and single outputs at the same positions."""
+    lm = load_model(WARM, "bf16")
+    result: dict[str, Any] = {}
+    for style in ("short", "long"):
+        lm.style = style
+        held = lessons(lm, 64, "smollm2/held-out", slip=0.0)
+        began = time.perf_counter()
+        found = errors(lm)
+        result[style] = {
+            "tokens_a_view": sum(len(s.ids) for s in held) / len(held),
+            "outputs": found,
+            "seconds": time.perf_counter() - began,
+        }
+    return result
+
+
 def config_of(objective: str, chosen: str, seed: int, rounds: int = ROUNDS) -> Config:
     """The rounds that are recorded."""
     return Config(
@@ -238,6 +256,7 @@ def parts(runs: Path) -> dict[str, Callable[[], dict[str, Any]]]:
             arm = _name(o, "above_mean", seed)
             found[arm] = partial(rounds, o, "above_mean", seed, runs)
     found |= {f"precision-{p}": partial(precision, p) for p in PRECISIONS}
+    found["prompt"] = prompt
     for seed in range(2):
         arm = _name("semi", "no_filter", seed)
         found[arm] = partial(rounds, "semi", "no_filter", seed, runs)
@@ -267,6 +286,7 @@ def merged(runs: Path) -> dict[str, Any]:
         "config": {"games": GAMES, "rounds": ROUNDS, "temperature": TEMPERATURE},
         "parts": sorted(there),
         "precision": {p: there.get(f"precision-{p}") for p in PRECISIONS},
+        "prompt": there.get("prompt"),
         "runs": {},
     }
     for arm in ("semi-above_mean", "coop-above_mean", "semi-no_filter"):
