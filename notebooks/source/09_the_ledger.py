@@ -147,6 +147,26 @@ listed(SHOW)
 # A t interval does not know that a share ends at 100 %: where seeds differ
 # wildly it reaches beyond. That is not a slip but a warning.
 #
+# **Every number has an address.** One row in full, and its number looked up where
+# it comes from (exact):
+
+# %%
+row = next(r for r in rows if r["id"] == "coop-points")
+for key in ("model", "seeds", "games", "split", "interval", "rule"):
+    print(f"{key}: {row[key]}")
+for path in row["source"]["paths"]:
+    name, _, keys = path.partition(":")
+    text = data.path(f"reference/{name}.json").read_text("utf-8")
+    number = json.loads(text)
+    for key in keys.split("/"):
+        number = number[key]
+    print(path, number["values"])
+    assert number in row["ours"].values()
+
+# %% [markdown]
+# `games` are those of one seed. `python -m experiments spine` plays them again and
+# writes that file; `python -m experiments ledger` makes this row of it.
+#
 # ## The questions that nobody had answered
 #
 # Readers asked for baselines, seeds, held-out scenarios and more. Each was put as
