@@ -181,6 +181,11 @@ def relink(page: str, folder: Path, out: Path, known: dict[Path, str]) -> str:
     return re.sub(r'href="([^"]*)"', turn, page)
 
 
+def reachable(page: str) -> str:
+    """`page` with a tab stop on all that may scroll sideways, for the keyboard."""
+    return re.sub(r"<(pre|table)(?=[ >])(?![^>]*tabindex)", r'<\1 tabindex="0"', page)
+
+
 def inline_pictures(page: str, folder: Path) -> str:
     """`page` with each picture that lies in `folder` put into its tag.
 
@@ -244,6 +249,7 @@ def write(folder: Path, out: Path, results: dict) -> None:
     for place, (name, notebook) in enumerate(notebooks.items()):
         body, _ = make.from_notebook_node(notebook)
         body = inline_pictures(relink(body, folder, out, known), folder)
+        body = reachable(body)
         previous = cards[place - 1] if place else None
         following = cards[place + 1] if place + 1 < len(cards) else None
         page = layout.render(
@@ -262,7 +268,7 @@ def write(folder: Path, out: Path, results: dict) -> None:
     ]
     for path in guides:
         body = markdown2html(texts[path.stem])
-        body = relink(body, path.parent, out, known)
+        body = reachable(relink(body, path.parent, out, known))
         here = {"name": path.stem, "title": titles[path.stem], "guide": True}
         page = layout.render(**common, here=here, content=body)
         save(out / f"{path.stem}.html", page)

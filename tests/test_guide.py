@@ -120,7 +120,7 @@ def messages():
 
 
 def quotes():
-    blocks = re.findall(r"```kit\n(.*?)```", TEXTS["troubleshooting"], re.DOTALL)
+    blocks = re.findall(r"```text\n(.*?)```", TEXTS["troubleshooting"], re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
