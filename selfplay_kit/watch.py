@@ -141,7 +141,8 @@ class Dashboard(Panel):
         if last or now - self._drawn_at > 1:  # a folder's rounds come all at once
             self._body.value, self._drawn_at = self.still(), now
         if last:
-            self._said.value = shown.note(f"{self.label}the run is complete.")
+            told = f"{self.label}the run is complete."
+            self._said.value = shown.note(told[0].upper() + told[1:])
             self._bar.value = 1
 
     def _row(self, r: Round) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def test_the_dashboard_follows_a_run(placed):
     board.progress("round 3: play", 8, 8)
     board.on_round(a_round(2))
     board.on_round(a_round(3))
-    assert "the run is complete" in board._said.value and board._bar.value == 1
+    assert "Semi, the run is complete" in board._said.value and board._bar.value == 1
 
 
 def test_progress_is_shown_a_few_times_a_second(placed, monkeypatch):

@@ -230,6 +230,21 @@ def test_the_same_seed_gives_the_same_games():
     assert Table(Fair(), seed=8).game.scenario != games[0].scenario
 
 
+@pytest.mark.slow
+def test_a_language_model_answers_from_its_thread(lm):
+    from selfplay_kit.lm_player import LMPlayer
+
+    table = Table(LMPlayer(lm), S, first=0, seed=1)
+    while not table.game.over:
+        assert table.say("i take 1 book 0 hats 1 ball .") or table.propose((1, 0, 1))
+        table.wait()
+        if table.game.position(0).must_propose:
+            assert table.propose((1, 0, 1))
+    (t,) = table.transcripts
+    assert t.replay().points == t.points
+    assert all(m.tokens for m in t.moves if m.seat == 1) and table.trouble == ""
+
+
 def test_a_seat_that_is_none():
     with pytest.raises(ValueError, match="seat must be 0 or 1; got 2"):
         Table(Fair(), seat=2)

@@ -8,7 +8,7 @@ import pytest
 from selfplay_kit.rounds import read_games
 
 from ..conftest import ROOT
-from .conftest import NARROW, WIDE, axe, shot
+from .conftest import NARROW, WIDE, axe, chromium_path, lacking, shot
 
 OUT = ".jp-OutputArea-output"
 TABLE = f"{OUT}:has(.spk-talk):has(button)"
@@ -157,7 +157,7 @@ def test_a_run_on_the_dashboard(lab, open_notebook, tiny_base):
         "done = run(c, 'mine', progress=board.progress, on_round=board.on_round)",
     )
     page = open_notebook("run.ipynb")
-    page.get_by_text("the run is complete").wait_for()
+    page.get_by_text("The run is complete").wait_for()
     board = f"{OUT}:has(.spk)"
     rows = page.locator(f"{board} table").first.locator("tbody tr")
     assert rows.count() == 3
@@ -165,3 +165,13 @@ def test_a_run_on_the_dashboard(lab, open_notebook, tiny_base):
     assert alt.startswith("mean joint over rounds")
     look(page, "dashboard", board)
     assert page.errors == []
+
+
+def test_where_there_is_no_browser_the_reason_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("SELFPLAY_KIT_BROWSER", str(tmp_path / "none"))
+    assert "no Chromium on the PATH" in lacking()
+    (tmp_path / "chromium").write_text("")
+    (tmp_path / "chromium").chmod(0o755)
+    monkeypatch.setenv("SELFPLAY_KIT_BROWSER", "required")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert lacking() is None and chromium_path() == str(tmp_path / "chromium")
