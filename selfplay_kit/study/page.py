@@ -20,6 +20,7 @@ from ..rules import ITEMS
 from ..widgets import MAIN, Table, button
 from .folder import Deal, Session, Study, StudyError, clean_code, show_code
 from .partners import players_of
+from .results import transcript_of
 
 FOLDER = "SELFPLAY_KIT_STUDY"
 CSS = """<style>
@@ -47,7 +48,7 @@ CSS = """<style>
 .study .acts, .study .say, .study .step {gap: 6px}
 .study .acts .widget-button {flex: 1 1 40%; margin: 0}
 .study .say {flex-wrap: nowrap} .study .say .widget-button {width: 84px}
-.study .say .widget-label {font-size: 16px}
+.study .widget-label {font-size: 16px; height: auto}
 .study .step input {text-align: center; font-size: 20px}
 </style>"""
 GOALS = {
@@ -132,6 +133,13 @@ class Seat(Table):
         if self.trouble:
             self._lost(self.trouble)
 
+    def _show_worth(self) -> None:
+        """The own points and no more: what else could be worked out is part of what
+        people do or don't do, and is studied."""
+        p, share = self.game.position(self.seat), self.picked
+        points = sum(v * k for v, k in zip(p.values, share, strict=True))
+        self._worth.value = f"<p>Worth {points} of 10 points to you.</p>"
+
     def _finish(self) -> None:
         self._seated.close()
         names = ("person", self.partner.name)
@@ -214,9 +222,11 @@ class Page(w.VBox):
     def welcome(self) -> None:
         """The consent, and the way in for those who have a code."""
         code = w.Text(
-            placeholder="your code, such as K7M-4TP", layout={"width": "100%"}
+            description="Your code",
+            placeholder="such as K7M-4TP",
+            style={"description_width": "initial"},
+            layout={"width": "100%"},
         )
-        code.tooltip = "Your code"
         told = w.HTML()
 
         def go_on() -> None:
@@ -320,12 +330,12 @@ class Page(w.VBox):
         assert self.session is not None
         me, told = self.session.me(), ""
         if self.settings.show_points:
-            ends = [(g["seat"], g["end"]["transcript"]["points"]) for g in me.finished]
-            deals = sum(g["end"]["transcript"]["agreed"] for g in me.finished)
-            points = sum(p[seat] for seat, p in ends)
+            games = [(transcript_of(g), g["seat"]) for g in me.finished]
+            points = sum(t.rewards[seat] for t, seat in games)
+            deals = sum(t.agreed for t, _ in games)
             told = (
-                f"<p>Your total: <b>{points} points</b>, with a deal in {deals} of "
-                f"{len(ends)} games.</p>"
+                f"<p>Your total: <b>{points:g} points</b>, with a deal in {deals} of "
+                f"{len(games)} games.</p>"
             )
         self._show(
             f"{text}<h2>That was the last game</h2>{told}"
