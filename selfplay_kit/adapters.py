@@ -50,19 +50,48 @@ def attach(model: Any, r: int, *, seed: int) -> Any:
 
 @contextmanager
 def at_work(model: Any) -> Iterator[None]:
-    """Within this block the adapter computes in the precision of the weights under
-    it, for play; it is trained in fp32, and is again what it was afterwards."""
-    kept = []
-    if adapted(model):
-        trained = (p for n, p in model.named_parameters() if "lora_" in n)
-        kept = [(p, p.data) for p in trained if p.dtype != model.dtype]
-    for p, full in kept:
-        p.data = full.to(model.dtype)
+    """Within this block the adapter is folded into the weights, for play; it is
+    trained beside them, and is again what it was afterwards.
+
+    The folded weights are kept until the adapter changes or :func:`forget`. Over
+    8- and 4-bit weights it stays beside them, in their precision of computing.
+    """
+    layers = [m for m in model.modules() if hasattr(m, "lora_A")]
+    trained = [p for n, p in model.named_parameters() if "lora_" in n]
+    weights = [m.base_layer.weight for m in layers]
+    fold = all(w.is_floating_point() for w in weights)
+    swapped = weights if fold else trained
+    kept = [p.data for p in swapped]
+    for p, t in zip(swapped, _folded(model, layers, trained, fold), strict=True):
+        p.data = t
+    for m in layers:
+        m.merged_adapters += ["default"] if fold else []
     try:
         yield
     finally:
-        for p, full in kept:
-            p.data = full
+        for p, t in zip(swapped, kept, strict=True):
+            p.data = t
+        for m in layers:
+            m.merged_adapters.clear()
+
+
+def _folded(model: Any, layers: list, trained: list, fold: bool) -> list:
+    if not fold:
+        return [p.data.to(model.dtype) for p in trained]
+    state = [(id(p), p._version) for p in trained]
+    if model.__dict__.get("_folded", (None,))[0] != state:
+        forget(model)
+        made = []
+        for m in layers:
+            w = m.base_layer.weight.data
+            made.append((w.float() + m.get_delta_weight("default")).to(w.dtype))
+        model.__dict__["_folded"] = (state, made)
+    return model.__dict__["_folded"][1]
+
+
+def forget(model: Any) -> None:
+    """Let go of folded weights, so that training has the memory."""
+    model.__dict__.pop("_folded", None)
 
 
 def save(model: Any, folder: Path, base: str) -> None:

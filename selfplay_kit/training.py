@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from . import adapters
 from .models import LanguageModel
 
 IGNORE = -100  # the label of a token that carries no loss
@@ -134,6 +135,7 @@ def must_be_trainable(lm: LanguageModel) -> None:
 @contextmanager
 def _training(model: Any, checkpointing: bool) -> Iterator[None]:
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    adapters.forget(model)
     model.train()
     if checkpointing:
         base.gradient_checkpointing_enable({"use_reentrant": False})

@@ -139,20 +139,44 @@ def test_a_damaged_card_is_refused(saved):
         load_model(folder)
 
 
-def test_at_play_the_adapter_computes_in_half_precision_and_is_then_as_it_was(saved):
+@pytest.mark.parametrize("given, near", [("fp32", 1e-5), ("bf16", 0.02)])
+def test_at_play_the_adapter_is_folded_into_the_weights(saved, lessons, given, near):
     _, folder = saved
-    lm = load_model(folder, "bf16")
-    before = weights_hash(lm.model)
-    trained = [p for n, p in lm.model.named_parameters() if "lora_" in n]
+    lm = load_model(folder, given)
+    before, hash_before = loss(lm, lessons), weights_hash(lm.model)
     with adapters.at_work(lm.model):
-        assert {p.dtype for p in trained} == {torch.bfloat16}
-    assert {p.dtype for p in trained} == {torch.float32}
+        assert loss(lm, lessons) == pytest.approx(before, abs=near)
+        assert weights_hash(lm.model) != hash_before
+    assert (weights_hash(lm.model), loss(lm, lessons)) == (hash_before, before)
+    assert not any(getattr(m, "merged", False) for m in lm.model.modules())
+
+
+def test_what_was_folded_follows_the_adapter(saved, lessons):
+    _, folder = saved
+    lm = load_model(folder)
+
+    def played():
+        with adapters.at_work(lm.model):
+            return loss(lm, lessons)
+
+    first = played()
+    assert played() == first
+    fine_tune(lm, lessons, epochs=1, lr=1e-2)
+    assert played() == pytest.approx(loss(lm, lessons), abs=1e-5) != first
+    with torch.no_grad():
+        for n, p in lm.model.named_parameters():
+            if "lora_B" in n:
+                p.zero_()
+    assert played() == pytest.approx(loss(lm, lessons), abs=1e-5)
+
+
+def test_an_adapter_learns_after_it_played(saved, lessons):
+    _, folder = saved
+    lm, same = load_model(folder), load_model(folder)
     play_games(LMPlayer(lm), scenarios("train")[:2], SEMI, seed=0)
-    assert weights_hash(lm.model) == before
-    full = load_model(folder)
-    held = [p.data_ptr() for p in full.model.parameters()]
-    with adapters.at_work(full.model):
-        assert [p.data_ptr() for p in full.model.parameters()] == held
+    for one in (lm, same):
+        fine_tune(one, lessons, epochs=1, lr=1e-2)
+    assert weights_hash(lm.model) == weights_hash(same.model)
 
 
 def test_a_rank_below_1_is_refused(tiny_base):
