@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
@@ -35,7 +35,7 @@ STYLE = """<style>
 .spk p.wrong {background: #fdf0d5; border-left: 4px solid #8a5a00}
 .spk p.alert {font-weight: bold}
 .spk-columns {display: flex; flex-wrap: wrap; gap: 12px}
-.spk-columns > div {flex: 1 1 400px; min-width: 0}
+.spk-columns > div {flex: 1 1 340px; min-width: 0}
 .spk img {max-width: 100%; height: auto}
 .spk .wide {overflow-x: auto}
 .widget-html-content:has(.spk) {min-width: 0}
@@ -58,6 +58,12 @@ def note(text: str, role: str = "alert") -> str:
     """A sentence; with the role ``alert`` a screen reader says it at once."""
     kind = f' role="{role}"' if role else ""
     return f'<div class="spk"{kind}><p class="{role}">{escape(text)}</p></div>'
+
+
+def columns(parts: Iterable[str]) -> str:
+    """HTML side by side, or one below the other where the page is narrow."""
+    inside = "".join(f"<div>{part}</div>" for part in parts)
+    return f'<div class="spk-columns">{inside}</div>'
 
 
 def spoken(line: Line) -> str:
@@ -197,9 +203,9 @@ def steps(t: Transcript, upto: int) -> str:
     for move in t.moves[:upto]:
         game = game.submit(move)
         rows.append(_examined(t, game))
-    columns = "".join(
-        f"<div><b>Player {seat} sees</b><br>Its values: "
-        f"{worths(t.scenario.values[seat])}.{talk(game.position(seat))}</div>"
+    views = columns(
+        f"<b>Player {seat} sees</b><br>Its values: "
+        f"{worths(t.scenario.values[seat])}.{talk(game.position(seat))}"
         for seat in (0, 1)
     )
     names = ("player", "said", "the parser", "heard in it", "pays 0", "pays 1")
@@ -207,7 +213,7 @@ def steps(t: Transcript, upto: int) -> str:
     return (
         f'{STYLE}<div class="spk">Pool: {share_text(t.scenario.counts)}. '
         f"λ = {t.objective.lam:g}. Player {t.first} speaks first."
-        f'<div class="spk-columns">{columns}</div>'
+        f"{views}"
         f"{_wide(table(names, rows, caption), caption)}</div>"
     )
 

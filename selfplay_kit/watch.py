@@ -159,17 +159,17 @@ class Dashboard(Panel):
         rows = [self._row(r) for r in self.rounds]
         name, last = self.metric.replace("_", " "), self.rounds[-1]
         head = ("round", name, "deals", "kept of the round before")
+        curves = [
+            shown.picture(partial(self._curve, metric, title), (4.6, 3))
+            for metric, title in ((self.metric, name), ("agreement", "deals"))
+        ]
         game = show_game(last.games()[0])
-        parts = (
-            shown.picture(partial(self._curve, self.metric, name), (4.6, 3)),
-            shown.picture(
-                partial(self._curve, "agreement", "games with a deal"), (4.6, 3)
-            ),
+        tables = [
             table(head, rows, "Rounds so far"),
             f"<b>The first game of round {last.number}</b>{game}",
-        )
-        columns = "".join(f"<div>{part}</div>" for part in parts)
-        return f'{shown.STYLE}<div class="spk spk-columns">{columns}</div>'
+        ]
+        both = shown.columns(curves) + shown.columns(tables)
+        return f'{shown.STYLE}<div class="spk">{both}</div>'
 
     def _curve(self, metric: str, name: str, figure: Any) -> str:
         found = [r.metrics for r in self.rounds]

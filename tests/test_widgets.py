@@ -4,11 +4,12 @@ import random
 import re
 import threading
 
+import ipywidgets as w
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit import shown, widgets
+from selfplay_kit import shown, watch, widgets
 from selfplay_kit.game import Game
 from selfplay_kit.protocol import Move, propose
 from selfplay_kit.rounds import read_games
@@ -245,6 +246,19 @@ def test_a_language_model_answers_from_its_thread(lm):
     assert all(m.tokens for m in t.moves if m.seat == 1) and table.trouble == ""
 
 
+def test_nothing_of_ours_hides_a_method_of_the_widget():
+    for panel in (Table(Fair(), S), watch.Viewer([a_transcript()])):
+        hidden = [n for n in vars(panel) if callable(getattr(w.VBox, n, None))]
+        assert hidden == []
+
+
+def a_transcript():
+    game = Game(S, SEMI)
+    for text in ("[message] x", propose((0, 0, 1)), propose((3, 1, 0))):
+        game = game.submit(text)
+    return game.transcript()
+
+
 def test_a_seat_that_is_none():
     with pytest.raises(ValueError, match="seat must be 0 or 1; got 2"):
         Table(Fair(), seat=2)
@@ -295,10 +309,7 @@ def test_an_ending_is_told_from_ones_own_seat(seat):
 
 
 def test_a_deal_that_is_not_optimal_says_what_would_be():
-    game = Game(S, SEMI)
-    for text in ("[message] x", propose((0, 0, 1)), propose((3, 1, 0))):
-        game = game.submit(text)
-    t = game.transcript()
+    t = a_transcript()
     assert t.points == (6, 0)
     assert (
         "not Pareto-optimal: another deal pays you 7 and your partner 6"
