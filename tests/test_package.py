@@ -17,6 +17,7 @@ from selfplay_kit import data
 from .conftest import ROOT
 
 LIGHT = ["rules", "protocol", "phrasebook", "game", "play", "scripted", "metrics"]
+LIGHT += ["ledger"]
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "numpy", "IPython", "peft"}
 FOLDERS = ("selfplay_kit", "experiments", "benchmarks", "tests")
 PACKAGE = ROOT / "selfplay_kit"
