@@ -18,7 +18,7 @@ from typing import Any
 
 from .claims import Claims, Reader, exact
 from .game import Transcript
-from .metrics import ratio_interval
+from .metrics import intervals
 from .protocol import Reading, parse
 from .rules import Share
 
@@ -108,9 +108,11 @@ def inconsistency(
     """
     if not transcripts:
         raise ValueError("no transcripts: the set is empty")
-    sums: dict[str, list[list[float]]] = {}
+    import numpy as np
+
+    sums: dict[str, np.ndarray] = {}
     for t in transcripts:
-        place = sums.setdefault(t.scenario.key(), [[0.0, 0.0] for _ in range(5)])
+        place = sums.setdefault(t.scenario.key(), np.zeros((5, 2)))
         for _, said, heard, then, wrong in judged(t, read):
             made = {
                 "values": bool(said.values) or said.best is not None,
@@ -119,15 +121,10 @@ def inconsistency(
             }
             rows = [(bool(wrong), True), (any(made.values()), True)]
             rows += [(k in wrong, made[k] or k in wrong) for k in KINDS]
-            for pair, (top, bottom) in zip(place, rows, strict=True):
-                pair[0] += top
-                pair[1] += bottom
-    return {
-        name: ratio_interval(
-            *zip(*(s[i] for s in sums.values()), strict=True), seed=seed
-        )
-        for i, name in enumerate(INCONSISTENCY)
-    }
+            place += np.array(rows, float)
+    top, bottom = np.array(list(sums.values())).transpose(2, 1, 0)
+    found = intervals(top, bottom, seed=seed)
+    return dict(zip(INCONSISTENCY, found, strict=True))
 
 
 def _offers(claims: Claims) -> bool:

@@ -153,7 +153,7 @@ def summarise(
     games = list(transcripts)
     _, top, bottom = by_scenario(games, objective)
     names = (*METRICS, *DEAL_METRICS)
-    found = dict(zip(names, _intervals(top, bottom, seed=seed), strict=True))
+    found = dict(zip(names, intervals(top, bottom, seed=seed), strict=True))
     for name, over in (("gain_all", "agreement"), ("gain_agreed", "points_agreed")):
         if found[name]["value"] is not None:
             found[name]["n"] = found[over]["n"]
@@ -183,7 +183,7 @@ def ratio_interval(top: Sequence, bottom: Sequence, *, seed: int) -> dict[str, A
     """sum(top) / sum(bottom) with the 95 % bootstrap interval over their pairs."""
     import numpy as np
 
-    return _intervals(np.array([top], float), np.array([bottom], float), seed=seed)[0]
+    return intervals(np.array([top], float), np.array([bottom], float), seed=seed)[0]
 
 
 def draws(count: int, seed: int) -> np.ndarray:
@@ -195,7 +195,7 @@ def draws(count: int, seed: int) -> np.ndarray:
     return np.bincount(flat, minlength=at.size).reshape(at.shape).astype(float)
 
 
-def _intervals(
+def intervals(
     tops: np.ndarray, bottoms: np.ndarray, *, seed: int
 ) -> list[dict[str, Any]]:
     """A ratio of sums and its interval for each row, all with the same resamples; one
