@@ -98,9 +98,11 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 #
 # What the last round does on scenarios of the test split, which no round has seen.
 # Bars are 95 % intervals between seeds; the dots are the seeds, in the last round's
-# own play. The lines are exact: a full split by
-# chance; the Nash deal, of largest product of *rewards* (only deals that leave
-# neither side below 0; where there is none, no deal); the largest sum.
+# own play.
+#
+# The lines are exact: a full split by chance; the Nash deal, of largest product of
+# *rewards* (only deals that leave neither side below 0; where there is none, no
+# deal); the largest sum.
 
 # %%
 LINES = {
@@ -252,9 +254,11 @@ plt.show()
 # **Explain.** A filter that keeps winners drops whoever said yes, and imitation has
 # no minus sign: saying yes is not punished, it is *forgotten*. When hardly anyone
 # is left to say it, both insist, and deals go. A high bar does it without any λ:
-# the best quarter, at λ = 0, is in the figure too. The paper's strictly trained
-# model also made hardly any deal, with people; whether for this reason, nobody
-# has shown.
+# the best quarter, at λ = 0, is in the figure too.
+#
+# At λ = −1, and only there, the paper's filter also keeps both sides of a tie. In
+# most of our seeds deals come back as the gap shrinks. The paper's strictly trained
+# model made hardly any deal with people; whether for this reason, nobody has shown.
 #
 # ## The filter
 #
@@ -265,7 +269,7 @@ plt.show()
 
 
 # %%
-def draw(ax, group, metric, scale=1, rename=None):
+def draw(ax, group, metric, scale=1):
     """A line for each variant of a group; a band where it has seeds."""
     for k, (label, v) in enumerate(arms(group).items()):
         f = over_rounds(v, metric)
@@ -274,7 +278,7 @@ def draw(ax, group, metric, scale=1, rename=None):
         if len(v["seeds"]) > 1:
             low = [scale * x["low"] for x in f if x["low"] is not None]
             high = [scale * x["high"] for x in f if x["high"] is not None]
-        name = f"{(rename or {}).get(label, label)} ({len(v['seeds'])})"
+        name = f"{label} ({len(v['seeds'])})"
         same = low is None or len(low) == len(y)
         band = {"low": low, "high": high} if same else {}
         plots.curve(ax, y, k=k, label=name, **band)
@@ -362,9 +366,9 @@ plt.show()
 # ## When it does not start
 #
 # The paper names two models that scored too rarely to start. Here are bases of
-# our own that know less than *weak*: cloned from scripts for a tenth of the
-# lessons or less (*steps-…*), or made clumsier (*clumsy*). **Predict**: which of
-# them still climb?
+# our own that know less than *weak*: cloned from scripts for far fewer steps than
+# the kit's bases (*steps-…*), or made clumsier (*clumsy*), as far as recorded.
+# **Predict**: which of them still climb?
 
 # %% alt="Points over rounds from every base, and the share of deals in which the first proposal answers what was asked"
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
@@ -382,39 +386,45 @@ plt.show()
 # filter can't tell a deal by luck from a deal by yes. Where most are luck, what it
 # keeps is no better than the rest at what makes deals, and the climb is late or
 # never. Where yes is there, it is found within a few rounds: **that** is the start.
+#
+# How little is enough, then? Count in round 0 not deals, but deals by yes.
 
 
 # %%
-def beginnings(groups):
-    """By (name, seed): deals and views kept in round 0, points at the end
-    (test split), rounds of training, and why it stopped."""
-    found = {}
-    for v in (v for g in groups for v in arms(g).values()):
-        name = next(n for n, w in sweep["variants"].items() if w is v)
-        ends, r = v["test"]["mean_points"]["values"], v["rounds"]
-        runs = zip(v["seeds"], r["deals"], r["kept"], ends)
-        for seed, deals, kept, end in runs:
-            why = v["stopped"].get(str(seed), "")
-            found[name, seed] = (deals[0], kept[0], end, len(kept) - 1, why)
-    return found
+def beginnings(group):
+    """Of each run: its variant, K, deals of round 0, those by yes, views
+    kept, and points at the end (test split)."""
+    for label, v in arms(group).items():
+        r, ends = v["rounds"], v["test"]["mean_points"]["values"]
+        K = v["changes"].get("games", sweep["config"]["games"])
+        first = ("deals", "yes_asked", "kept")
+        for i, end in enumerate(ends):
+            deals, asked, kept = (r[metric][i][0] for metric in first)
+            yield label, K, deals, round(deals * (asked or 0)), kept, end
 
 
-# %% alt="Points of the last round against the number of views that the first round kept"
+head = ("run", "K", "deals", "by yes", "views kept", "points at the end")
+rows = [(*x[:5], f"{x[5]:.2f}") for x in beginnings("base")]
+rows += [("tiny-weak", *x[1:5], f"{x[5]:.2f}") for x in beginnings("games")]
+rows = sorted(set(rows), key=lambda row: row[3])
+notebook.table(head, rows, "Round 0, and where it led")
+
+# %% alt="Points of the last round against the number of deals by yes in round 0"
 fig, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
 for k, group in enumerate(("base", "games", "temperature")):
-    f = beginnings((group,)).values()
-    x, y = [kept for _, kept, *_ in f], [end for *_, end, _, _ in f]
+    found = list(beginnings(group))
+    x, y = [run[3] for run in found], [run[5] for run in found]
     look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k]}
     ax.plot(x, y, ls="none", label=f"{group} changed", alpha=0.8, **look)
 ax.set_xscale("symlog", linthresh=1)
-ax.set(xlabel="views kept in round 0", ylabel="points a player, test")
+ax.set(xlabel="deals by yes in round 0", ylabel="points a player, test")
 ax.set(title="From how much to how far", ylim=(-0.2, None))
 ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
-# *The figure: one mark a run; how many views its first round had to learn from,
-# and the points it came to.* Now make one fail, live: a model with random
+# *The figure: one mark a run; how many deals by yes it had to begin with, and the
+# points it came to.* Now make one fail, live: a model with random
 # weights. Nothing it says is a legal move, so nothing is kept, and the loop says
 # so instead of training on nothing.
 
