@@ -158,8 +158,10 @@ def server(work: Path) -> Iterator[tuple[str, Any]]:
         port = s.getsockname()[1]
     token = secrets.token_hex(16)
     env = inside(work / "venv")
+    home = work / "jupyter"  # fresh, or JupyterLab would open what was open before
+    shutil.rmtree(home, ignore_errors=True)
     for kind in ("CONFIG", "DATA", "RUNTIME"):
-        env[f"JUPYTER_{kind}_DIR"] = str(work / "jupyter" / kind.lower())
+        env[f"JUPYTER_{kind}_DIR"] = str(home / kind.lower())
     command = ["bash", "binder/start", "jupyter", "lab", "--no-browser"]
     command += ["--allow-root", f"--port={port}", f"--IdentityProvider.token={token}"]
     command += ["--LabApp.expose_app_in_browser=True"]
@@ -250,12 +252,12 @@ def run_all(page: Any, address: str) -> dict[str, Any]:
     started = time.perf_counter()
     page.goto(address, timeout=120_000)
     page.wait_for_function("() => window.jupyterapp", timeout=120_000)
-    wait(page, lambda s: s["kernel"] == "idle", 120)
+    wait(page, lambda s: s["kernel"] == "idle", 300)
     opened = time.perf_counter()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     # Three cells: what fetches the kit, the parameters, the import with the set-up.
-    wait(page, lambda s: s["ran"] >= 3 or s["errors"], 120)
+    wait(page, lambda s: s["ran"] >= 3 or s["errors"], 300)
     first = time.perf_counter()
     state = wait(page, ended, 3600)
     told = {
