@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit import adapters
-from selfplay_kit.cloning import above_mean, make_sample, views
+from selfplay_kit.cloning import make_sample, views
 from selfplay_kit.game import Game
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.metrics import METRICS
@@ -40,7 +40,7 @@ from selfplay_kit.training import fine_tune, weighted_loss
 from .record import over_seeds, provenance, save
 
 BASE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
-GAMES, TEMPERATURE, ROUNDS, SEEDS = 64, 0.7, 3, 3
+GAMES, TEMPERATURE, ROUNDS, SEEDS, EPOCHS = 64, 0.7, 3, 3, 2
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 NAMES = (*METRICS, "points_agreed")
@@ -190,7 +190,7 @@ def config_of(objective: str, chosen: str, seed: int, rounds: int = ROUNDS) -> C
         games=GAMES,
         temperature=TEMPERATURE,
         filter=chosen,
-        epochs=1,
+        epochs=EPOCHS,
         batch=8,
         seed=seed,
         precision="bf16",
@@ -208,15 +208,13 @@ def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]
 def scripts(seed: int, runs: Path) -> dict[str, Any]:
     """The control: as many more samples of scripts as self-play learned from, by the
     same steps; then one round's games of the same scenarios as the last round's."""
-    kept = [
-        len(above_mean(views(r.games()), random.Random(0)))
-        for r in read_rounds(runs / _name("semi", "above_mean", seed))[:-1]
-    ]
+    done = read_rounds(runs / _name("semi", "above_mean", seed))
+    kept = [r.metrics["training"]["kept"] for r in done[1:]]
     lm = load_model(WARM, "bf16")
     for number, count in enumerate(kept):
         more = lessons(lm, count, f"smollm2/more/{seed}/{number}", slip=0.0)
         chosen = random.Random(seed).sample(more, count)
-        fine_tune(lm, chosen, epochs=1, batch=8, seed=f"{seed}/{number}")
+        fine_tune(lm, chosen, epochs=EPOCHS, batch=8, seed=f"{seed}/{number}")
     again = config_of("semi", "above_mean", seed)
     return {
         "samples": kept,
@@ -283,7 +281,12 @@ def merged(runs: Path) -> dict[str, Any]:
 
     result: dict[str, Any] = {
         "provenance": provenance(),
-        "config": {"games": GAMES, "rounds": ROUNDS, "temperature": TEMPERATURE},
+        "config": {
+            "games": GAMES,
+            "rounds": ROUNDS,
+            "temperature": TEMPERATURE,
+            "epochs": EPOCHS,
+        },
         "parts": sorted(there),
         "precision": {p: there.get(f"precision-{p}") for p in PRECISIONS},
         "prompt": there.get("prompt"),

@@ -242,6 +242,24 @@ TABLE = {
             ("return from_deals, ", "return 0, from_deals + ", "yours gives 0"),
         ],
     ),
+    ("06_a_quantised_model", "weigh it"): (
+        nothing,
+        [
+            ("linear / 2", "linear", "32 + 4 = 36 bytes"),
+            ("4 * linear / 64", "linear / 64", "32 + 4 = 36 bytes"),
+            ("2 * other", "4 * other", "take 20 bytes, not 40"),
+            ("2 * other", "(2 * other if not linear else other)", "72 + 20 bytes"),
+        ],
+    ),
+    ("06_a_quantised_model", "to agree, or to bargain"): (
+        nothing,
+        [
+            ("(p + q) / 2", "p", "it is 0.786, not 0.714"),
+            ("(p + q) / 2", "q", "it is 0.786"),
+            (" / (b * q - a * p)", "", "it is 1.000, not 2.000"),
+            ("(b - a) * (p + q)", "(q - p) * (a + b)", "it is 1.000, not 0.000"),
+        ],
+    ),
     ("07_does_it_transfer", "the first speaker"): (
         nothing,
         [
