@@ -40,7 +40,7 @@ from selfplay_kit.training import fine_tune, weighted_loss
 from .record import over_seeds, provenance, save
 
 BASE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
-GAMES, TEMPERATURE, ROUNDS, SEEDS, EPOCHS = 64, 0.7, 3, 3, 2
+GAMES, TEMPERATURE, ROUNDS, SEEDS, EPOCHS = 64, 0.7, 3, 3, 1
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 NAMES = (*METRICS, "points_agreed")
