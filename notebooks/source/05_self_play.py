@@ -122,7 +122,7 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # ## The main figure
 #
 # The coloured line is the run that you just made; its band is a 95 % bootstrap
-# interval over scenarios. The grey line with crosses is *recorded*: the mean of
+# interval over scenarios. The grey, dotted line is *recorded*: the mean of
 # several seeds that we ran before, with the interval between seeds. The two open
 # circles are the paper's GPT-3.5 before training and at its best: another model,
 # put there for scale.
