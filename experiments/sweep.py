@@ -1,9 +1,9 @@
 """Why it works: one thing changed at a time, λ from -1 to 1, into ``sweep.json``.
 
-A *variant* is a :class:`~selfplay_kit.rounds.Config` with something changed; its
-runs differ in the seed alone. A rerun goes on from the run folders, and takes those
-of ``spine`` where the configuration is the same. What ``data/reference/sweep.json``
-holds:
+What is played stands in :mod:`.variants`, what is counted in :mod:`.measure`; the
+runs of a variant differ in the seed alone. A rerun goes on from the run folders, and
+takes those of ``spine`` where the configuration is the same. What
+``data/reference/sweep.json`` holds:
 
 ``config``    the standard run, and ``test_games``
 ``groups``    group: {label: name of a variant}; one variant may stand in several
@@ -29,18 +29,26 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from selfplay_kit.cloning import TrainingError
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
-from selfplay_kit.rules import OBJECTIVES, Objective
-from selfplay_kit.tiny import Recipe, blank, literate, save_base
+from selfplay_kit.rules import Objective
 
 from .measure import COUNTED, measure, references
 from .record import over_seeds, provenance, save
+from .variants import (
+    HARD_BASES,
+    LAMBDAS,
+    Variant,
+    folder_of,
+    groups,
+    make_base,
+    name_of,
+)
 
 TEST_GAMES = 500
 METRICS = (  # of selfplay_kit.metrics, as every run folder has them
@@ -56,123 +64,11 @@ METRICS = (  # of selfplay_kit.metrics, as every run folder has them
     "messages",
     "words",
 )
-LAMBDAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
-
-# Bases that start from too little: made clumsier than the weak one, or taught for
-# so few steps that they hardly write a legal move.
-HARD_BASES = {
-    "clumsy": Recipe("clumsy/0", "clean", 0.9, steps=250, lr=1e-3, lr_end=0.0),
-    "clumsier": Recipe("clumsier/0", "clean", 1.0, steps=500, lr=1e-3, lr_end=0.0),
-    "steps-100": Recipe("literate/0", steps=100),
-    "steps-200": Recipe("literate/0", steps=200),
-    "steps-400": Recipe("literate/0", steps=400),
-}
 
 
-@dataclass(frozen=True)
-class Variant:
-    """What is changed of the standard run, and how many seeds are played."""
-
-    changes: dict[str, Any] = field(default_factory=dict)
-    seeds: int = 1
-
-    def config(self, seed: int, runs: Path) -> Config:
-        """The configuration of one seed; the bases of ours stand under ``runs``."""
-        changes: dict[str, Any] = {"base": "tiny-weak", "seed": seed} | self.changes
-        if changes["base"] in HARD_BASES:
-            changes["base"] = (runs / "bases" / changes["base"]).as_posix()
-        return Config(**changes)
-
-
-def groups() -> dict[str, dict[str, Variant]]:
-    """Every group of variants, by the label that a figure gives them. What several
-    groups hold alike is one variant, see :func:`name_of`."""
-    standard = Variant(seeds=5)
-    found: dict[str, dict[str, Variant]] = {
-        "lambda": {
-            f"{lam:g}": Variant({"lam": lam} if lam else {}, 3 if lam % 1 else 5)
-            for lam in LAMBDAS
-        },
-        "filter": {"above_mean": standard, "no_filter": _one("filter", "no_filter", 3)}
-        | {f: _one("filter", f, 2) for f in ("nonzero", "top_quarter", "everything")},
-        "games": {str(k): _one("games", k, n) for k, n in ((125, 2), (250, 2))}
-        | {"500": standard, "1000": _one("games", 1000)},
-        "continue_from": {
-            "previous": standard,
-            "base": _one("continue_from", "base", 2),
-        },
-        "training": {
-            "3 epochs, lr 1e-3": standard,
-            "1 epoch": _one("epochs", 1, 2),
-            "lr 3e-4": _one("lr", 3e-4),
-            "lr 3e-3": _one("lr", 3e-3),
-        },
-        "temperature": {"1": standard}
-        | {f"{t:g}": _one("temperature", t) for t in (0.7, 1.3, 2.0)},
-        "base": {"tiny-weak": standard}
-        | {b: _one("base", b) for b in ("tiny-middling", "tiny-clean", *HARD_BASES)},
-    }
-    return found
-
-
-def _one(what: str, value: Any, seeds: int = 1) -> Variant:
-    return Variant({what: value}, seeds)
-
-
-def name_of(variant: Variant) -> str:
-    """A variant's name: what it changes.
-
-    >>> name_of(Variant({"games": 125})), name_of(Variant())
-    ('games=125', 'standard')
-    """
-    return ",".join(f"{k}={_plain(v)}" for k, v in variant.changes.items()) or (
-        "standard"
-    )
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def variants() -> dict[str, Variant]:
+def named() -> dict[str, Variant]:
     """Every variant by its name."""
     return {name_of(v): v for by in groups().values() for v in by.values()}
-
-
-def folder_of(config: Config, runs: Path, spine: Path) -> Path:
-    """The folder of a run; the spine's, where ``spine`` makes the same run."""
-    named = {o.lam: name for name, o in OBJECTIVES.items()}
-    plain = Config(config.base, config.lam, filter=config.filter, seed=config.seed)
-    if config == plain and config.lam in named and "/" not in config.base:
-        if config.filter in ("above_mean", "no_filter"):
-            name = f"{config.base}-{named[config.lam]}-{config.filter}"
-            return spine / f"{name}-seed{config.seed}"
-    usual = asdict(Config(base="tiny-weak"))
-    differs = {k: v for k, v in asdict(config).items() if v != usual[k] and k != "seed"}
-    if "base" in differs:
-        differs["base"] = Path(differs["base"]).name
-    name = "-".join(f"{k}={v}" for k, v in differs.items()) or "standard"
-    return runs / f"{name}-seed{config.seed}"
-
-
-def make_base(name: str, runs: Path) -> None:
-    """Make the base ``name`` of :data:`HARD_BASES`, where it isn't there."""
-    folder, recipe = runs / "bases" / name, HARD_BASES[name]
-    if (folder / "config.json").exists():
-        return
-    start = recipe.start
-    lm = load_model(f"tiny-{start}", "fp32") if start else blank(seed=0)
-    literate(
-        lm,
-        recipe.seed,
-        steps=recipe.steps,
-        lr=recipe.lr,
-        lr_end=recipe.lr_end,
-        tempers=recipe.tempers,
-        noise=recipe.noise,
-        slip=recipe.slip,
-    )
-    save_base(lm, folder)
 
 
 def play(variant: Variant, seed: int, runs: Path, spine: Path) -> None:
@@ -262,11 +158,13 @@ def sweep(
     out: Path,
     *,
     only: Iterable[str] = (),
+    seeds: int = 5,
     recorded: bool = False,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Play what is missing of the groups in ``only`` (all by default; nothing if
-    ``recorded``), then write all that is there to ``out`` and return it."""
+    ``recorded``), at most ``seeds`` seeds of each variant, then write all that is
+    there to ``out`` and return it."""
     known = groups()
     if unknown := set(only) - set(known):
         raise ValueError(
@@ -275,10 +173,10 @@ def sweep(
         )
     for group in [] if recorded else only or known:
         for label, variant in known[group].items():
-            for seed in range(variant.seeds):
+            for seed in range(min(seeds, variant.seeds)):
                 play(variant, seed, runs, spine)
                 tell(f"{group}, {label}: seed {seed}")
-    found = {name: collect(v, runs, spine) for name, v in variants().items()}
+    found = {name: collect(v, runs, spine) for name, v in named().items()}
     result = {
         "provenance": provenance(),
         "config": asdict(Variant().config(0, runs)) | {"test_games": TEST_GAMES},
@@ -309,6 +207,7 @@ def _bases(runs: Path) -> dict[str, Any]:
 def arguments(p: argparse.ArgumentParser) -> None:
     """What ``python -m experiments sweep`` takes."""
     p.add_argument("--only", nargs="+", default=(), metavar="GROUP", help=_groups())
+    p.add_argument("--seeds", type=int, default=5, help="at most so many a variant")
     p.add_argument(
         "--recorded", action="store_true", help="play nothing; write what is there"
     )
@@ -328,5 +227,6 @@ def go(given: argparse.Namespace) -> None:
         given.spine,
         given.out,
         only=given.only,
+        seeds=given.seeds,
         recorded=given.recorded,
     )
