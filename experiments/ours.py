@@ -14,7 +14,6 @@ from selfplay_kit.rules import OBJECTIVES
 
 from .recorded import (
     Get,
-    NotThere,
     Recorded,
     What,
     at_round,
@@ -111,6 +110,9 @@ def language(o: str) -> dict[str, Ours]:
     rounds, of = f"{o}/rounds", f"{o}/correlation"
     return {
         f"{o}-vocabulary": words(f"{rounds}/-1/vocabulary", f"{rounds}/0/vocabulary"),
+        f"{o}-inconsistent": words(
+            f"{rounds}/-1/inconsistent", f"{rounds}/0/inconsistent"
+        ),
         f"correlation-{o}": words(f"{of}/all"),
         f"correlation-{o}-agreed": words(f"{of}/agreed"),
         f"ask-first-{o}": words(f"{rounds}/-1/first_mover"),
@@ -140,11 +142,13 @@ def swept(after: str, before: str = "standard", metric: str = "mean_points") -> 
     return Ours(path.format(after), path.format(before), **SWEPT)
 
 
-def climbed(variant: str) -> Ours:
-    """A variant of the sweep: its last round beside its base, in its own play."""
-    path = f"sweep:variants/{variant}/rounds/mean_points"
-    own = SWEPT | {"games": "sweep:config/games"}
-    return Ours(at_round(path), at_round(path, 0), split="train", **own)
+PLAYED = SWEPT | {"games": "sweep:config/games", "split": "train"}
+
+
+def climbed(variant: str, metric="mean_points", to=-1) -> Ours:
+    """A variant of the sweep: a round (the last) beside its base, in its own play."""
+    path = f"sweep:variants/{variant}/rounds/{metric}"
+    return Ours(at_round(path, to), at_round(path, 0), **PLAYED)
 
 
 def smollm(o: str) -> dict[str, Ours]:
@@ -213,13 +217,6 @@ def at_lambda(lam: float) -> str:
 JOINT_BY_LAMBDA = {x: f"sweep:variants/{at_lambda(x)}/test/mean_joint" for x in LAMBDAS}
 
 
-def _later(name: str) -> Ours:
-    def wait(recorded: Recorded) -> Any:
-        raise NotThere(name)
-
-    return Ours(wait)
-
-
 ONE: dict[str, Ours] = {
     **spine("semi"),
     **spine("coop"),
@@ -243,6 +240,10 @@ ONE: dict[str, Ours] = {
     "ask-why-nonzero": climbed("filter=nonzero"),
     "ask-why-from-base": swept("continue_from=base"),
     "ask-why-games": swept("games=125"),
+    "ask-why-yes": climbed("standard", "yes_asked", to=1),
+    "ask-why-askers": Ours(
+        at_round("sweep:variants/standard/rounds/yes_kept"), **PLAYED
+    ),
     "ask-why-hard-bases": Ours(
         hard_bases,
         models=("tiny, made too clumsy or taught too little",),
@@ -256,7 +257,8 @@ ONE: dict[str, Ours] = {
         games="spine:config/games",
         split="train",
     ),
-    "strict-useless": crossed("transfer/strict/cross", "transfer/strict/self"),
+    "strict-useless": crossed("transfer/strict/cross"),
+    "strict-others": crossed("transfer/strict/cross", "transfer/strict/self"),
     "ask-cross-semi": crossed("transfer/semi/cross", "transfer/semi/self"),
     "ask-cross-coop": crossed("transfer/coop/cross", "transfer/coop/self"),
     "ask-cross-base-semi": partner("semi", "base", "row"),
@@ -264,7 +266,6 @@ ONE: dict[str, Ours] = {
     "ask-script-stubborn-semi": partner("semi", "stubborn", "row"),
     "ask-script-teller-coop": partner("coop", "teller", "joint"),
     **{f"ask-exploit-{o}": crossed(f"probes/{o}/test/rise") for o in OBJECTIVES},
-    **{f"{o}-inconsistent": _later("language") for o in METRIC},
 }
 OURS: dict[str, list[Ours]] = {name: [ours] for name, ours in ONE.items()}
 for name, also in (smollm("semi") | smollm("coop")).items():

@@ -69,7 +69,8 @@ class Recorded:
     def at(self, path: str) -> Any:
         """What stands at ``FILE:key/key/...`` (a whole number counts in a list).
 
-        :class:`NotThere` for an arm or a variant that has not been run yet."""
+        :class:`NotThere` for an arm or a variant that has not been run yet, and for
+        what was not counted yet in a round."""
         name, _, rest = path.partition(":")
         found, gone = self.file(name), [name]
         for key in rest.split("/"):
@@ -77,7 +78,7 @@ class Recorded:
             try:
                 found = found[int(key)] if isinstance(found, list) else found[key]
             except (KeyError, IndexError, TypeError, ValueError) as e:
-                if gone[-2] in PARTS and isinstance(found, dict):
+                if isinstance(found, dict) and (gone[-2] in PARTS or "round" in found):
                     raise NotThere(name, key) from e
                 raise ValueError(
                     f"{name}.json has nothing at {'/'.join(gone[1:])}, where the "
