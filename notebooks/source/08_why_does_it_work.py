@@ -338,29 +338,28 @@ plt.show()
 # test split at temperature 1.
 
 # %% alt="Points of the last round on the test split for every variant of K, training, start and temperature"
-KNOBS = ("games", "continue_from", "training", "temperature")
-WORDS = {"games": "K = ", "continue_from": "from ", "temperature": "T = "}
+WORDS = {"games": "K = ", "continue_from": "each round from the "}
+WORDS |= {"training": "", "temperature": "temperature "}
+usual = sweep["variants"]["standard"]
+shown = {"the standard run": usual}
+for group, word in WORDS.items():
+    by = arms(group).items()
+    shown |= {f"{word}{x}": v for x, v in by if v is not usual}
+found = {name: v["test"]["mean_points"] for name, v in shown.items()}
 many, single = {}, {}
-for group in KNOBS:
-    for label, v in arms(group).items():
-        name = f"{WORDS.get(group, '')}{label}"
-        f = v["test"]["mean_points"]
-        one = f["low"] is None
-        at = f | {"low": f["value"], "high": f["value"]} if one else f
-        many[name] = at | {"value": None} if one else at
-        single[name] = at if one else at | {"value": None}
-fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
+for name, f in found.items():
+    one, point = f["low"] is None, {"low": f["value"], "high": f["value"]}
+    many[name] = f | {"value": None} if one else f
+    single[name] = f | point if one else f | {"value": None}
+fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 plots.intervals(many, ax=ax, label="95 % between seeds")
 plots.intervals(single, ax=ax, k=1, label="one seed: no interval")
-usual = sweep["variants"]["standard"]["test"]["mean_points"]["value"]
-ax.axvline(usual, color=plots.GREY, ls=":", label="the standard run")
 ax.set(xlabel="points a player, test split", title="One thing changed")
 ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
-# *The figure: points on the test split of each variant, the standard run as a
-# vertical line.* K changes two things at once: how many games are filtered, and
+# *The figure: points on the test split, one line a variant.* K changes two things at once: how many games are filtered, and
 # how many steps are trained on them.
 #
 # ## When it does not start
