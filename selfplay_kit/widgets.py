@@ -95,20 +95,17 @@ class Table(Panel):
             description="Message",
             placeholder="say something; Enter sends it",
             continuous_update=False,  # else a late keystroke can miss its Enter
-            style={"description_width": "initial"},
             layout=wide,
+            **TIGHT,
         )
         self._box.on_msg(self._heard_enter)
         self._box.observe(lambda _: self._enter(), "value")
         self._entered = False
         self._counts = [
             w.BoundedIntText(
-                description=item,
-                continuous_update=True,
-                style={"description_width": "initial"},
-                layout={"width": "10.5em"},
+                continuous_update=True, layout={"width": "10.5em"}, **TIGHT
             )
-            for item in ITEMS
+            for _ in ITEMS
         ]
         for count in self._counts:
             count.observe(lambda _: self._show_worth(), "value")
@@ -121,14 +118,8 @@ class Table(Panel):
         self._again = button("New game", self.new_game, **MAIN)
         picker = w.HBox([w.Label("I take"), *self._counts], layout=ROW)
         act = w.HBox([self._ask, self._propose, self._give_up], layout=ROW)
-        self._play = w.VBox(
-            [
-                w.HBox([self._box, self._send_button], layout=ROW),
-                picker,
-                self._worth,
-                act,
-            ]
-        )
+        say = w.HBox([self._box, self._send_button], layout=ROW)
+        self._play = w.VBox([say, picker, self._worth, act])
         self._again.layout.align_self = "flex-start"
         super().__init__(
             [self._head, self._talk, self._note, self._play, self._end, self._again],
