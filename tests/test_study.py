@@ -71,7 +71,7 @@ def play_one(session, person=None, partner=None, *, stop_after=None):
         ({"design": "both"}, "within or between; got 'both'"),
         ({"games": 1}, "'within' needs a game for each of 2"),
         ({"split": "all"}, "split"),
-        ({"weights": ("x",)}, "one hash for each partner"),
+        ({"weights": {"x": None}}, "a hash for each of"),
         ({"partners": "fair"}, "a list of names; got 'fair'"),
     ],
 )
@@ -130,6 +130,21 @@ def test_the_consent_text_says_what_it_must():
     assert text.endswith("Approved by: the board, number 7.")
     odd = Settings(TWO, consent="{braces} stay, {games} go, {0}")
     assert odd.consent_text() == "{braces} stay, 6 go, {0}"
+
+
+def test_a_partner_may_be_another_player_under_each_objective(tmp_path):
+    study = made(
+        tmp_path, partners=("fair", "{objective}"), objectives=("semi", "coop")
+    )
+    players = {"fair": Fair(), "semi": Blind(name="s"), "coop": Blind(name="c")}
+    assert study.settings.players() == list(players)
+    simulated.simulate(study, simulated.scripted_people(4), players)
+    for p in study.participants():
+        for g in p.finished:
+            t = results.transcript_of(g)
+            name = t.players[1 - g["seat"]]
+            assert (g["partner"] == "fair") == (name == "fair")
+            assert name in ("fair", g["objective"][0])
 
 
 # The folder --------------------------------------------------------------------------
@@ -501,9 +516,11 @@ def test_a_round_of_a_run_is_a_partner(tiny_base, tmp_path):
     assert found[0][1] != found[1][1]
     with pytest.raises(ValueError, match="whole rounds 0 to 1; asked for 7"):
         partners.partner(f"{tmp_path / 'run'}@7")
-    partners.load(Settings(names, weights=tuple(w for _, w in found)))
+    weights = dict(zip(names, (w for _, w in found), strict=True))
+    assert set(partners.load(Settings(names, weights=weights))) == set(names)
+    swapped = dict(zip(names, reversed(weights.values()), strict=True))
     with pytest.raises(StudyError, match="has other weights now"):
-        partners.load(Settings(names, weights=tuple(w for _, w in found[::-1])))
+        partners.load(Settings(names, weights=swapped))
 
 
 def test_a_partner_that_is_held_elsewhere_plays_the_same(tiny_base):

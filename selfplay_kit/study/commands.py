@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--partners",
         required=True,
-        help="with commas: a model (tiny-weak), RUNFOLDER@ROUND, a script (fair)",
+        help="with commas: a model (tiny-weak), RUNFOLDER@ROUND, a script (fair); "
+        "{objective} in a name becomes the participant's",
     )
     new.add_argument("--objective", default="semi", help="semi,coop,strict: some")
     new.add_argument("--games", type=int, default=6, help="for each participant")
@@ -64,8 +66,9 @@ def _new(given: argparse.Namespace) -> int:
         seed=given.seed,
         show_points=not given.hide_points,
         title=given.title,
-        weights=tuple(partner(name)[1] for name in names),
     )
+    weights = {name: partner(name)[1] for name in settings.players()}
+    settings = replace(settings, weights=weights)
     Study.new(given.folder, settings)
     facts = {"folder": given.folder, "games": settings.games, "design": settings.design}
     lists = {name: ", ".join(getattr(settings, name)) for name in ("partners",)}

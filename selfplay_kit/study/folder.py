@@ -48,7 +48,8 @@ class Deal:
 
     place: int  # 0 to games - 1
     attempt: int  # how many games of this place were abandoned before
-    partner: str
+    partner: str  # the arm
+    player: str  # whose name this is under the game's objective
     seat: int  # the participant's
     game: Game
     seed: str
@@ -219,7 +220,9 @@ class Session:
         seat, first = rng.randrange(2), rng.randrange(2)
         objective = OBJECTIVES[settings.group(me.slot)[0]]
         game = Game(scenario, objective, first)
-        deal = Deal(place, attempt, settings.plan(me.slot)[place], seat, game, seed)
+        partner = settings.plan(me.slot)[place]
+        player = settings.player(partner, objective.name)
+        deal = Deal(place, attempt, partner, player, seat, game, seed)
         self._write(
             "begin",
             place=place,

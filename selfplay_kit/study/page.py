@@ -286,7 +286,7 @@ class Page(w.VBox):
         if deal is None:
             self.thanks()
         else:
-            player = self.players[deal.partner]
+            player = self.players[deal.player]
             self.seat = Seat(
                 deal, player, self.session, done=self.between, lost=self.trouble
             )

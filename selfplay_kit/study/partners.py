@@ -75,9 +75,9 @@ def load(settings: Settings) -> dict[str, Player]:
     """The study's players by name. :class:`StudyError` if one is no longer the one
     that the study was made with."""
     players: dict[str, Player] = {}
-    for i, name in enumerate(settings.partners):
+    for name in settings.players():
         players[name], found = partner(name, settings.temperature)
-        wanted = settings.weights[i] if settings.weights else found
+        wanted = settings.weights.get(name, found)
         if found != wanted:
             raise StudyError(
                 f"{name} has other weights now ({str(found)[:12]}) than when the study "
@@ -193,5 +193,5 @@ def players_of(settings: Settings) -> dict[str, Player]:
     loaded here."""
     where = os.environ.get(VARIABLE)
     if where:
-        return {name: Guest(name, where) for name in settings.partners}
+        return {name: Guest(name, where) for name in settings.players()}
     return load(settings)

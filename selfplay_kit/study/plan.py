@@ -7,7 +7,8 @@ the order of consent), so nothing has to be looked up or shared between processe
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..rules import OBJECTIVES, SPLITS
@@ -34,8 +35,9 @@ THANKS = "Thank you for playing. Your games are saved under your code."
 class Settings:
     """What a study is, as it stands in settings.json.
 
-    ``partners`` name players (see ``partners.partner``); ``weights`` holds the hash
-    of each, checked before anybody plays. ``design`` is ``within`` (each participant
+    ``partners`` name players (see ``partners.partner``); {objective} in a name becomes
+    the participant's, as in ``runs/{objective}@10``. ``weights`` holds the hash of each
+    player, checked before anybody plays. ``design`` is ``within`` (each participant
     meets every partner, in an order of its own) or ``between`` (one each). Scenarios
     are of ``split``, which no model was trained on. {games}, {minutes}, {contact} and
     {purpose} in ``consent`` are filled in.
@@ -55,10 +57,10 @@ class Settings:
     contact: str = "the person who runs this study"
     purpose: str = "in this course, to compare programs"
     approval: str = ""  # who approved it, shown with the consent; empty: nobody yet
-    weights: tuple[str | None, ...] = ()
+    weights: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("partners", "objectives", "weights"):
+        for name in ("partners", "objectives"):
             given = getattr(self, name)
             if isinstance(given, str):
                 raise ValueError(f"{name} is a list of names; got {given!r}")
@@ -79,10 +81,19 @@ class Settings:
             )
         elif self.split not in SPLITS:
             wrong = f"split is one of {', '.join(SPLITS)}; got {self.split!r}"
-        elif len(self.weights) not in (0, len(self.partners)):
-            wrong = f"weights has one hash for each partner; got {self.weights}"
+        elif self.weights and set(self.weights) != set(self.players()):
+            wrong = f"weights has a hash for each of {self.players()}"
         if wrong:
             raise ValueError(wrong)
+
+    def player(self, partner: str, objective: str) -> str:
+        """The name of the player that is ``partner`` under an objective."""
+        return partner.replace("{objective}", objective)
+
+    def players(self) -> list[str]:
+        """The names of all players, each once."""
+        pairs = ((p, o) for p in self.partners for o in self.objectives)
+        return list(dict.fromkeys(self.player(*pair) for pair in pairs))
 
     def group(self, slot: int) -> tuple[str, str]:
         """(objective, partner or ``"all"``) of a place: balanced in each block of

@@ -51,10 +51,10 @@ def simulate(
                 sessions[i] = study.resume(sessions[i].code)
             deal = sessions[i].begin()
             if deal is not None:
-                key = deal.partner, deal.game.objective.name
+                key = deal.player, deal.game.objective.name
                 seats[key].append((sessions[i], deal, person))
-        for (partner, _), some in seats.items():
-            _play(players[partner], some, seed=f"{seed}/{number}")
+        for (player, _), some in seats.items():
+            _play(players[player], some, seed=f"{seed}/{number}")
     return sessions
 
 

@@ -85,21 +85,42 @@ def at_end(page):
     return any(n.is_visible() for n in nexts)
 
 
-def play(page, talk="Ask for this"):
+def play(page):
     """One game by touch: ask for something once, then propose it."""
     asked = False
     while not at_end(page):
-        note = page.locator(".study p.alert")
-        told = note.inner_text() if note.is_visible() else ""
-        if "Your turn" in told or "You speak first" in told:
-            if not asked:
-                button(page, "+").first.tap()
-                page.get_by_text(re.compile(r"Worth \d+ of 10")).wait_for()
-            tap(page, "Propose this" if asked else talk)
-            asked = True
-        elif "has proposed" in told:
-            tap(page, "Propose this")
-        page.wait_for_timeout(150)
+        seen = page.locator(".study").inner_text()
+        what = None
+        if "has proposed" in seen or (asked and "Your turn" in seen):
+            what = "Propose this"
+        elif "Your turn" in seen or "You speak first" in seen:
+            what, asked = "Ask for this", True
+        if what is None:
+            page.wait_for_timeout(100)
+        elif press(page, what):
+            page.wait_for_function(  # the kernel has heard of it
+                "seen => document.querySelector('.study').innerText !== seen", arg=seen
+            )
+
+
+def finish(page):
+    """All games that are left, up to the thanks."""
+    while not page.get_by_text("That was the last game").is_visible():
+        play(page)
+        if button(page, "Next game").is_visible():
+            press(page, "Next game")
+            page.wait_for_timeout(300)
+
+
+def press(page, name):
+    """Tap what is there; it may go at that moment, as the game goes on."""
+    from playwright.sync_api import TimeoutError
+
+    try:
+        button(page, name).tap(timeout=3000)
+    except TimeoutError:
+        return False
+    return True
 
 
 def comfortable(page, name):
@@ -193,11 +214,7 @@ def test_several_at_once_one_leaves_and_comes_back(browser_page, room, tmp_path)
     comfortable(back, "back")
     pages = [back, nasty, third]
     for page in pages:
-        while not page.get_by_text("That was the last game").is_visible():
-            if button(page, "Next game").is_visible():
-                tap(page, "Next game")
-                button(page, "Propose this").wait_for()
-            play(page)
+        finish(page)
     assert [page.alerts for page in pages] == [[], [], []]
     assert nasty.locator(".study script, .study img").count() == 0
     # Nothing of one is on the page of another.
@@ -222,11 +239,7 @@ def test_several_at_once_one_leaves_and_comes_back(browser_page, room, tmp_path)
 def test_a_participant_deletes_the_games(browser_page, room):
     page = phone(browser_page, room)
     code = join(page)
-    for number in range(GAMES):
-        play(page)
-        if number < GAMES - 1:
-            tap(page, "Next game")
-            button(page, "Propose this").wait_for()
+    finish(page)
     tap(page, "Delete my games")
     comfortable(page, "delete")
     tap(page, "Yes, delete them")
