@@ -50,6 +50,7 @@ def chat_messages(
     of its proposal and corrections are user turns. Where the model speaks first,
     ``opening`` is said to it before, if given: some templates insist on a user turn.
 
+    >>> from .protocol import Line
     >>> from .rules import SEMI
     >>> p = Position(0, 0, (3, 1, 1), (1, 3, 4), SEMI, (Line("theirs", "hi !"),))
     >>> [m["role"] for m in chat_messages(p)], chat_messages(p)[1]["content"]
