@@ -23,7 +23,7 @@ from .recorded import (
     round_seconds,
     trend,
 )
-from .sweep import HARD_BASES, LAMBDAS
+from .variants import HARD_BASES, LAMBDAS
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ ONE: dict[str, Ours] = {
     "warm-clean-semi": other_base("semi", "tiny-clean"),
     "warm-clean-coop": other_base("coop", "tiny-clean"),
     "strict-share": replace(
-        crossed("proposals/strict/10/partner's", "proposals/strict/0/partner's"),
+        crossed("said/strict/10/partner's", "said/strict/0/partner's"),
         games="spine:config/games",
         split="train",
     ),

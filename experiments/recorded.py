@@ -23,7 +23,7 @@ from selfplay_kit.talk import reference_joint
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")
 # Where parts of a file are made one at a time; of crossplay.json also those at its top.
-PARTS = ("arms", "variants", "crossplay", "transfer", "matrix", "proposals", "probes")
+PARTS = ("arms", "variants", "crossplay", "transfer", "matrix", "said", "probes")
 
 
 class NotThere(Exception):
