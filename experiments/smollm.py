@@ -181,12 +181,12 @@ def prompt() -> dict[str, Any]:
     return result
 
 
-def config_of(objective: str, chosen: str, seed: int, rounds: int = ROUNDS) -> Config:
+def config_of(objective: str, chosen: str, seed: int) -> Config:
     """The rounds that are recorded."""
     return Config(
         base=WARM,
         lam=OBJECTIVES[objective].lam,
-        rounds=rounds,
+        rounds=ROUNDS,
         games=GAMES,
         temperature=TEMPERATURE,
         filter=chosen,

@@ -8,11 +8,10 @@ transcripts and run folders: there is no silent fallback.
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -214,9 +213,14 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
         ),
         style="short" if tiny else "long",
         max_new_tokens=24 if tiny else 200,
-        base=str(folder.resolve()) if origin == "a folder" else name,
+        base=str(folder.resolve()) if origin == "a folder" else _lasting(name, origin),
     )
     return _spoken(lm, card)
+
+
+def _lasting(name: str, origin: str) -> str:
+    """The name under which an adapter's weights are found again."""
+    return origin if "@" in origin else name
 
 
 def _unreadable(folder: Path, e: Exception) -> ValueError:
@@ -281,18 +285,20 @@ def _dequantised(name: str) -> Path:
             del model.config.quantization_config  # with it nothing can be saved
             model.is_quantized = False
             del model.hf_quantizer
-            model.save_pretrained(part)
-            AutoTokenizer.from_pretrained(file.parent, **how).save_pretrained(part)
-            shutil.copytree(part, folder.with_name(folder.name + ".part"))
+            model.save_pretrained(Path(part) / "model")
+            AutoTokenizer.from_pretrained(file.parent, **how).save_pretrained(
+                Path(part) / "model"
+            )
+            with contextlib.suppress(OSError):  # somebody else made it meanwhile
+                (Path(part) / "model").replace(folder)
     except ImportError as e:
         raise weights.WeightsError(
             f"{file.name} needs the package gguf: pip install 'selfplay-kit[quant]'"
         ) from e
-    folder.with_name(folder.name + ".part").replace(folder)
     return folder
 
 
-@contextmanager
+@contextlib.contextmanager
 def no_bars() -> Iterator[None]:
     """Within this block ``transformers`` draws no progress bars of its own."""
     from transformers.utils import logging
