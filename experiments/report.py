@@ -179,7 +179,7 @@ def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
         plots.dumbbells(points, title="Points", label="points", ax=axes[0])
         plots.dumbbells(shares, title="Shares", label="%", ax=axes[1])
         lines, told = axes[0].get_legend_handles_labels()
-        below = {"loc": "outside lower center", "ncols": len(told)}
+        below: dict[str, Any] = {"loc": "outside lower center", "ncols": len(told)}
         fig.legend(lines, told, title="open: before, filled: after", **below)
         fig.savefig(out, metadata={"Date": None})
         plt.close(fig)
