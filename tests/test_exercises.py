@@ -329,6 +329,33 @@ TABLE = {
             ("not all(inside)", "all(inside)", "(1, -1) is torn"),
         ],
     ),
+    ("10_a_class_study", "the error over people"): (
+        nothing,
+        [
+            (
+                "for games in people]",
+                "for games in people for g in games]",
+                "5 people, 3",
+            ),
+            ("len(means) - 1", "len(means)", "2 people, 1 games"),
+            ("/ len(means)) ** 0.5", ") ** 0.5", "2 people, 1 games"),
+            (
+                "[sum(games) / len(games) for games in people]",
+                "[x for games in people for x in games]",
+                "every game for a person",
+            ),
+        ],
+    ),
+    ("10_a_class_study", "people needed"): (
+        nothing,
+        [
+            ("math.ceil", "", "no whole number"),
+            ("math.ceil", "math.floor", "20 people, not 19"),
+            (") ** 2", ")", "(10, 1.0, 2.0): 20 people"),
+            ("1.96 + 0.84", "1.96", "(10, 1.0, 2.0): 20 people"),
+            ("error / aim", "error", "(10, 1.0, 2.0): 20 people"),
+        ],
+    ),
     ("11_talk_that_pays", "the line"): (
         nothing,
         [
