@@ -23,7 +23,8 @@ from selfplay_kit.talk import reference_joint
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")
 # Where parts of a file are made one at a time; of crossplay.json also those at its top.
-PARTS = ("arms", "variants", "crossplay", "transfer", "matrix", "said", "probes")
+PARTS = ("arms", "variants", "test", "crossplay", "transfer", "matrix", "said")
+PARTS += ("probes",)
 
 
 class NotThere(Exception):
@@ -102,6 +103,8 @@ def per_deal(path: str, metric: str) -> Get:
 
     def per(recorded: Recorded) -> list[float]:
         x, y = (recorded.at(f"{path}/{m}")["values"] for m in (metric, "agreement"))
+        if not all(y):
+            raise ValueError(f"{path}: a seed without a deal has no points per deal")
         return [truediv(*pair) for pair in zip(x, y, strict=True)]
 
     return per
