@@ -453,6 +453,17 @@ def test_the_number_needed_has_the_power_that_it_promises():
     assert needed / 4 - 1 <= twice <= needed / 4 + 1
 
 
+def test_an_interval_ends_where_the_measure_does():
+    some = {"group": "all", "objective": "semi", "partner": "fair", "finished": True}
+    rows = [some | {"code": str(i), "agreement": i == 0} for i in range(6)]
+    found = results.mean(rows, "agreement")
+    assert found["value"] == pytest.approx(1 / 6) and found["low"] == 0.0
+    full = results.mean(
+        [r | {"agreement": not r["agreement"]} for r in rows], "agreement"
+    )
+    assert full["high"] == 1.0 and full["low"] == pytest.approx(1 - found["high"])
+
+
 def test_what_cannot_be_told_is_none():
     rows = people(1, rng=random.Random(0))
     one = results.difference(rows, "points", *TWO)

@@ -175,6 +175,7 @@ from selfplay_kit.study import results
 
 PAPER = {"semi": (0.8, 4.9), "coop": (4.6, 11.6)}
 MEASURE = {"semi": "model_points", "coop": "joint"}
+TITLE = {"semi": "semi-competitive", "coop": "cooperative"}
 AXIS = {"semi": "points of the model", "coop": "joint points, X + Y"}
 
 
@@ -197,11 +198,11 @@ for ax, name in zip(axes, LAMBDA):
         ax.errorbar(x, f["value"], half, fmt="s", color=plots.BLUE, capsize=4)
     ax.plot(*zip(*[(x, f["value"]) for x, f in shown]), color=plots.BLUE)
     ax.set_xticks([0, 1], ["before", "after self-play"])
-    ax.set(xlim=(-0.4, 1.4), ylabel=AXIS[name], title=name)
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    ax.set(xlim=(-0.4, 1.4), ylabel=AXIS[name], title=TITLE[name])
+    ax.set_ylim(bottom=0)
 axes[0].plot([], [], "s-", color=plots.BLUE, label=LABEL)
 axes[0].plot([], [], "o:", mfc="none", color=plots.GREY, label="the paper")
-axes[0].legend(loc="upper left")
+fig.legend(loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -370,10 +371,10 @@ for k, name in enumerate(LAMBDA):
     plots.curve(ax, y, x=aims[::7], label=f"{name}, {AXIS[name]}", k=k)
 taken = len(per_person) / len(LAMBDA)
 ax.axhline(taken, color=plots.GREY, ls="-.", label=f"{LABEL}, each objective")
-ax.axvline(PAPER["semi"][1] - PAPER["semi"][0], color=plots.GREY, ls=":")
+ax.axvline(PAPER["semi"][1] - PAPER["semi"][0], color=plots.GREY, ls=":", zorder=0)
 ax.set(xlabel="difference to be shown, points", ylabel="participants needed")
 ax.set(yscale="log", title="Small differences need many people")
-ax.legend()
+ax.legend(frameon=True)
 plt.show()
 
 # %% [markdown]

@@ -142,7 +142,8 @@ class Study:
             except FileExistsError:
                 continue
         who = {"event": "consent", "slot": slot, "simulated": simulated}
-        _append(self._file(code), who | {"code": code, "time": now()})
+        line = who | {"code": code, "time": now()}
+        _append(self._file(code), line, sync=not simulated)
         return Session(self, code)
 
     def resume(self, typed: str) -> Session:
@@ -193,6 +194,7 @@ class Session:
         self.study, self.code = study, code
         self.id = secrets.token_hex(4)
         self.path = study._file(code)
+        self.simulated = bool((who := read(self.path)) and who.simulated)
         _append(self.path, {"event": "session", "session": self.id, "time": now()})
 
     def me(self) -> Participant:
@@ -248,11 +250,13 @@ class Session:
         latest = [e["session"] for e in _events(self.path) if e["event"] == "session"]
         if latest[-1:] != [self.id]:
             raise Superseded("These games go on in another window, or were deleted.")
-        _append(self.path, {"event": event, "session": self.id, **what, "time": now()})
+        line = {"event": event, "session": self.id, **what, "time": now()}
+        _append(self.path, line, sync=event == "end" and not self.simulated)
 
 
-def _append(path: Path, event: dict[str, Any]) -> None:
-    """Add one line, whole, and never to a file that was deleted."""
+def _append(path: Path, event: dict[str, Any], *, sync: bool = False) -> None:
+    """Add one line, whole, and never to a file that was deleted; with ``sync`` it
+    survives a power cut as well."""
     line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
     mode = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
     try:
@@ -266,7 +270,8 @@ def _append(path: Path, event: dict[str, Any]) -> None:
             if os.read(file, 1) != b"\n":  # a line was cut: it stays, by itself
                 line = "\n" + line
         os.write(file, line.encode("utf-8"))
-        os.fsync(file)
+        if sync:
+            os.fsync(file)
     finally:
         os.close(file)
 

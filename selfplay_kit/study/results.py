@@ -23,6 +23,13 @@ from .plan import Settings
 
 Row = dict[str, Any]
 MEASURES = ("model_points", "person_points", "joint", "agreement", "pareto")
+MOST = {
+    "model_points": 10,
+    "person_points": 10,
+    "joint": 20,
+    "agreement": 1,
+    "pareto": 1,
+}
 POWER = 1.96 + 0.84  # z of a 5 % error of either side and of 80 % power
 
 
@@ -108,9 +115,14 @@ def _cell(value: Any) -> Any:
 
 def mean(games: Sequence[Row], measure: str, *, seed: int = 0) -> dict[str, Any]:
     """The mean of ``measure`` over games: ``value``, ``low``, ``high``, ``n`` games
-    and ``people``. One participant has no interval."""
+    and ``people``. An interval ends where the measure does. One participant has none,
+    and people who are all alike have one of no width: too few to tell."""
     games = [g for g in games if g["finished"]]
-    return _estimate(games, measure, [0] * len(games), (1,), seed)
+    found = _estimate(games, measure, [0] * len(games), (1,), seed)
+    if found["low"] is not None and measure in MOST:
+        found["low"] = max(found["low"], 0.0)
+        found["high"] = min(found["high"], float(MOST[measure]))
+    return found
 
 
 def difference(
