@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import cells
+from selfplay_kit.ledger import CANNOT, cells
 
 ROWS = {
     "base": "base, temperature 1",
@@ -146,7 +146,8 @@ def ledger_block(ledger: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for row in ledger["rows"]:
-        if row["id"] in HEADLINES:
+        undecided = row["pretrained"] and row["verdict"] == CANNOT
+        if row["id"] in HEADLINES and not undecided:
             told, *rest = cells(row)
             model = f" ({row['model']})" if row["pretrained"] else ""
             lines.append(f"| {' | '.join((told + model, *rest))} |")

@@ -9,7 +9,7 @@ import pytest
 from experiments import recorded, report
 from experiments.ledger import ledger
 from experiments.ours import OURS, Ours
-from selfplay_kit.ledger import NOT_RUN, VERDICTS, Claim, cells, read_claims
+from selfplay_kit.ledger import CANNOT, NOT_RUN, VERDICTS, Claim, cells, read_claims
 
 HERE = Path(__file__).resolve().parent.parent
 REFERENCE = HERE / "data" / "reference"
@@ -149,7 +149,7 @@ def test_each_row_is_complete():
 
 def test_our_number_is_the_recorded_one():
     spine = json.loads((REFERENCE / "spine.json").read_text("utf-8"))["test"]
-    rows = {r["id"]: r for r in made(REFERENCE)[0]["rows"]}
+    rows = {r["id"]: r for r in made(REFERENCE)[0]["rows"] if not r["pretrained"]}
     assert rows["semi-points"]["ours"]["after"] == spine["semi"]["last"]["mean_points"]
     per_deal = rows["coop-per-deal"]["ours"]["after"]["values"]
     last = spine["coop"]["last"]
@@ -234,7 +234,8 @@ def test_the_readme_rows_are_of_the_ledger():
     assert 8 <= len(report.HEADLINES) <= 10
     for row in there["rows"]:
         shown = " | ".join(cells(row)[1:]) in block
-        assert shown or row["id"] not in report.HEADLINES
+        undecided = row["pretrained"] and row["verdict"] == CANNOT
+        assert shown or undecided or row["id"] not in report.HEADLINES
     for verdict, n in there["counts"].items():
         assert (f"{n} *{verdict}*" in block) == bool(n)
 
