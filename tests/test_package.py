@@ -21,7 +21,11 @@ LIGHT += ["ledger"]
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "numpy", "IPython", "peft"}
 FOLDERS = ("selfplay_kit", "experiments", "benchmarks", "tests")
 PACKAGE = ROOT / "selfplay_kit"
-MODULES = sorted(f.stem for f in PACKAGE.glob("*.py") if not f.stem.startswith("__"))
+MODULES = sorted(
+    ".".join(f.relative_to(PACKAGE).with_suffix("").parts)
+    for f in PACKAGE.rglob("*.py")
+    if not f.stem.startswith("__")
+)
 
 
 def loaded_after(code):
@@ -61,7 +65,7 @@ def test_the_import_is_quick():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    source = (PACKAGE / f"{name}.py").read_text("utf-8")
+    source = (PACKAGE / f"{name.replace('.', '/')}.py").read_text("utf-8")
     if re.search(r"^(import|from) torch", source, re.MULTILINE):
         pytest.importorskip("torch")
     try:
@@ -75,7 +79,7 @@ def test_examples_in_docstrings(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_says_what_it_does(name):
-    module = (PACKAGE / f"{name}.py").read_text("utf-8")
+    module = (PACKAGE / f"{name.replace('.', '/')}.py").read_text("utf-8")
     assert module.startswith('"""') and "from __future__ import annotations" in module
 
 

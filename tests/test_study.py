@@ -570,6 +570,115 @@ def test_a_stranger_is_not_answered():
         stop()
 
 
+# The page, without a browser ---------------------------------------------------------
+
+
+def tap(page, name):
+    (found,) = [b for b in page._body.children if getattr(b, "description", "") == name]
+    found.click()
+    return found
+
+
+def words(page):
+    return page._top.value + "".join(
+        getattr(c, "value", "") for c in page._body.children
+    )
+
+
+def a_page(tmp_path, **settings):
+    pytest.importorskip("ipywidgets")
+    from selfplay_kit.study.page import Page
+
+    study = made(tmp_path, **settings)
+    return Page(study, {"fair": Fair(), "blind": Blind()})
+
+
+def start(page):
+    tap(page, "I have read this and take part")
+    tap(page, "I have written it down")
+    return tap(page, "Start the first game")
+
+
+def finish_game(seat):
+    seat.wait()
+    while not seat.game.over:
+        position = seat.game.position(seat.seat)
+        if position.opening:
+            seat.say("hello")
+        else:
+            seat.propose(position.counts)
+        seat.wait()
+
+
+def test_a_page_tells_nothing_of_partner_values_or_others(tmp_path):
+    from ipywidgets import embed
+
+    page = a_page(tmp_path)
+    other = page.study.join()
+    start(page)
+    seat = page.seat
+    seat.wait()
+    theirs = seat.game.scenario.values[1 - seat.seat]
+    state = str(embed.embed_data(views=[page])["manager_state"]).lower()
+    assert page.session.code.lower() in state.replace("-", "")
+    for secret in (
+        "fair",
+        "blind",
+        other.code.lower(),
+        str(theirs),
+        "partner's values",
+    ):
+        assert secret not in state.replace("-", "")
+
+
+def test_a_second_tap_begins_no_second_game(tmp_path):
+    page = a_page(tmp_path)
+    first = start(page)
+    first.click()
+    finish_game(page.seat)
+    again = tap(page, "Next game")
+    again.click()
+    assert len(page.session.me().begun) == 2
+    assert f"game 2 of {page.settings.games}" in words(page)
+
+
+def test_a_page_whose_code_went_on_elsewhere_says_so(tmp_path):
+    page = a_page(tmp_path)
+    start(page)
+    page.seat.wait()
+    code = page.session.code
+    page.study.resume(code)
+    page.seat.say("hello")
+    assert "another window" in words(page) and folder.show_code(code) in words(page)
+    tap(page, "Go on with my code")
+    assert "free to say no" in words(page)
+
+
+def test_points_can_be_hidden(tmp_path):
+    page = a_page(tmp_path, show_points=False, games=2)
+    start(page)
+    finish_game(page.seat)
+    assert "It is saved" in words(page) and "point" not in words(page)
+    tap(page, "Next game")
+    finish_game(page.seat)
+    assert "last game" in words(page) and "points" not in words(page)
+
+
+def test_what_is_said_to_whoever_starts_it(tmp_path):
+    pytest.importorskip("ipywidgets")
+    from selfplay_kit.study import serve
+
+    study = made(tmp_path)
+    here = serve.told(study, "127.0.0.1", 8866, "")
+    assert "http://127.0.0.1:8866/\n" in here and "Only this machine" in here
+    room = serve.told(study, "0.0.0.0", 80, "k3f9qx")
+    assert ":80/?token=k3f9qx" in room and "0.0.0.0" not in room
+    assert "unencrypted" in room and "network that you trust" in room
+    for text in (here, room):
+        assert "approval" in text and "obliged" in text
+    assert "page()" in serve.notebook('a "title"')
+
+
 # Commands ----------------------------------------------------------------------------
 
 
