@@ -169,7 +169,7 @@ def the_temperatures(study: Study, objective: str, best: float) -> dict[str, Any
         pairs[c, f"{c}, other seed"] = list(zip(cold, shifted(cold), strict=True))
     for script in NEGOTIATORS if objective == "semi" else ():
         pairs[b, script] = [(base, Who(script))]
-        pairs[c, script] = [(x, Who(script)) for x in cold[: study.probe_seeds]]
+        pairs[c, script] = [(x, Who(script)) for x in cold]
     return study.table(pairs, objective)
 
 
@@ -311,11 +311,10 @@ def crossplay(study: Study, out: Path, spine_file: Path) -> dict[str, Any]:
     part("said", the_talk, *OBJECTIVES)
     part("bases", the_bases, *best)
     part("temperature", lambda s, o: the_temperatures(s, o, best[o]), *best)
-    part("search", the_search, *NEGOTIATORS)
-    part("probes", the_probes, *PROBED)
     result["objectives"] = the_objectives(study)
     result["scripts"] = the_scripts(study)
-    save(result | {"seconds": time.perf_counter() - began}, out)
+    part("search", the_search, *NEGOTIATORS)
+    part("probes", the_probes, *PROBED)
     return result
 
 
