@@ -190,10 +190,11 @@ class EndpointTable:
 
 def _count(usage: Usage, told: Any) -> None:
     usage.requests += 1
-    counts = [getattr(told, f"{k}_tokens", None) for k in ("prompt", "completion")]
-    if all(isinstance(n, int) for n in counts):
-        usage.prompt_tokens += counts[0]
-        usage.completion_tokens += counts[1]
+    asked = getattr(told, "prompt_tokens", None)
+    answered = getattr(told, "completion_tokens", None)
+    if isinstance(asked, int) and isinstance(answered, int):
+        usage.prompt_tokens += asked
+        usage.completion_tokens += answered
     else:
         usage.unknown += 1
 
