@@ -41,6 +41,7 @@ from .record import over_seeds, provenance, save
 
 BASE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
 GAMES, TEMPERATURE, ROUNDS, SEEDS, EPOCHS = 64, 0.7, 3, 3, 1
+ACCUMULATE = 4  # parts of a batch: activations of 2 samples at a time, for memory
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 NAMES = (*METRICS, "points_agreed")
@@ -192,6 +193,7 @@ def config_of(objective: str, chosen: str, seed: int) -> Config:
         filter=chosen,
         epochs=EPOCHS,
         batch=8,
+        accumulate=ACCUMULATE,
         seed=seed,
         precision="bf16",
     )
@@ -199,10 +201,10 @@ def config_of(objective: str, chosen: str, seed: int) -> Config:
 
 def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]:
     """One run: what each round scored and took."""
-    done = run(
-        config_of(objective, chosen, seed), runs / _name(objective, chosen, seed)
-    )
-    return {"rounds": [r.metrics for r in done], "peak": peak()}
+    config = config_of(objective, chosen, seed)
+    done = run(config, runs / _name(objective, chosen, seed))
+    metrics = [r.metrics for r in done]
+    return {"rounds": metrics, "peak": peak(), "accumulate": config.accumulate}
 
 
 def scripts(seed: int, runs: Path) -> dict[str, Any]:
@@ -304,6 +306,8 @@ def merged(runs: Path) -> dict[str, Any]:
                 for same in by_round
             ],
             "peak": [f["peak"] for f in found],
+            "cpu": [f["cpu"] for f in found],
+            "accumulate": [f.get("accumulate", 1) for f in found],
         }
     found = group("scripts-")
     if found:

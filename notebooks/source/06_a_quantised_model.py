@@ -275,6 +275,7 @@ config = Config(
     temperature=0.7,
     epochs=1,
     batch=8,
+    accumulate=4,  # in parts: a quarter of the memory, the same step
     lora=0 if REAL else 4,
     seed=SEED,
     # so few games may all fail: keep all, to see the machinery at work
@@ -437,7 +438,7 @@ plt.show()
 #
 # Ask for a precision that your machine can't give, and read the reason. Then
 # `python -m selfplay_kit rounds --model smollm2-135m-q4_1-warm --temperature 0.7
-# --epochs 1 --batch 8 --games 64 --rounds 3 --out runs/mine`: it says what it will
+# --epochs 1 --batch 8 --accumulate 4 --games 64 --rounds 3 --out runs/mine`: it says what it will
 # take before it goes.
 #
 # ## Check
