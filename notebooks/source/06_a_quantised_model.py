@@ -330,7 +330,8 @@ plt.show()
 #
 # And is it the *self-play*, or would more lessons have done as well? The control
 # trains the warm start on **as many more script views** as self-play kept, by the
-# same steps. The test split, and the control on training scenarios:
+# same steps. Each seed plays fresh draws of training scenarios, and the test split
+# where it says so.
 
 
 # %%
@@ -344,15 +345,21 @@ def cell(found, percent=False):
 
 
 rows = []
-for o in smol["test"]:
+for arm, told in ARMS.items():
+    whole, n = smol["runs"][arm]["rounds"], smol["runs"][arm]["seeds"]
+    if arm == "semi-above_mean":
+        rows.append(("warm start", n, whole[0]))
+    rows.append((f"{told}, round {len(whole) - 1}", n, whole[-1]))
+if "scripts" in smol:
+    n = len(smol["scripts"]["samples"])
+    rows.insert(1, ("as many more scripts", n, smol["scripts"]["semi"]))
+for o, found in smol["test"].items():
     for name, told in (("warm", "warm start"), ("last", "last round")):
-        f = smol["test"][o][name]
-        rows.append((o, f"{told}, test", f))
-    if "scripts" in smol:
-        rows.append((o, "more scripts, train", smol["scripts"][o]))
+        n = found[name]["agreement"]["n"]
+        rows.append((f"{o}, {told}, test split", n, found[name]))
 names = ("agreement", "mean_points", "points_agreed")
-cells = [(o, t, *(cell(f[m], m == names[0]) for m in names)) for o, t, f in rows]
-head = ("reward", "model", "deals", "points a player", "in a deal")
+cells = [(t, n, *(cell(f[m], m == names[0]) for m in names)) for t, n, f in rows]
+head = ("model", "seeds", "deals", "points a player", "in a deal")
 notebook.table(head, cells, "64 games a seed; 95 % t interval between seeds")
 
 # %% [markdown]
