@@ -205,21 +205,21 @@ def main() -> None:
     lm = load_model(WARM, "bf16")
     drawn = random.Random(0).choices(scenarios("development"), k=given.games)
     player = LMPlayer(lm, temperature=TEMPERATURE)
-    played = play_games(player, drawn, SEMI, seed=0)
-    asked = prompts(lm, played)
+    played: list[Any] = []
+    games = interleaved(
+        {
+            "together": lambda: played.extend(play_games(player, drawn, SEMI, seed=0)),
+            "rereading": lambda: play_games(
+                Rereading(lm), drawn[:3], SEMI, seed=0, batch=1
+            ),
+        },
+        max(1, given.repeats - 1),
+    )
+    asked = prompts(lm, played[: given.games])
     decode = interleaved(
         {
             "rows": lambda: by_rows(lm, asked),
             "generate": lambda: by_generate(lm, asked),
-        },
-        given.repeats,
-    )
-    games = interleaved(
-        {
-            "together": lambda: play_games(player, drawn, SEMI, seed=0),
-            "rereading": lambda: play_games(
-                Rereading(lm), drawn[:3], SEMI, seed=0, batch=1
-            ),
         },
         given.repeats,
     )

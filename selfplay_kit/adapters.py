@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,8 @@ def attach(model: Any, r: int, *, seed: int) -> Any:
     """
     import torch
 
-    _quiet()
-    from peft import LoraConfig, get_peft_model
+    with _quiet():
+        from peft import LoraConfig, get_peft_model
 
     if r < 1:
         raise ValueError(f"the rank of an adapter must be 1 or more; got {r}")
@@ -45,7 +46,8 @@ def attach(model: Any, r: int, *, seed: int) -> Any:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return get_peft_model(model, how).eval()
+        with _quiet():
+            return get_peft_model(model, how).eval()
 
 
 @contextmanager
@@ -104,11 +106,13 @@ def save(model: Any, folder: Path, base: str) -> None:
 def load(model: Any, folder: Path) -> Any:
     """``model`` with the adapter that stands in ``folder``, in fp32, to be trained
     further. ``ValueError`` where it can't be read or does not fit."""
-    _quiet()
-    from peft import PeftModel
+    with _quiet():
+        from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(model, str(folder), is_trainable=True).eval()
+        with _quiet():
+            lora = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+        return lora.eval()
     except Exception as e:
         raise ValueError(
             f"the adapter in {folder} can't be put on this model ({type(e).__name__}: "
@@ -150,6 +154,11 @@ def must_fit(folder: Path, card: dict[str, Any], base: str, source: str) -> None
         )
 
 
-def _quiet() -> None:
-    """bitsandbytes says at import which of its optional kernels are not there."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what libraries say to each other: bitsandbytes, at import, which of
+    its optional kernels are not there; peft, that it asks for a name of yesterday."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

@@ -7,6 +7,7 @@ the reason said in one line. No model is loaded here.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -111,6 +112,8 @@ def loading(given: str, machine: Machine) -> dict[str, Any]:
         return {"dtype": half[given]}
     from transformers import BitsAndBytesConfig
 
+    # at import it says which of its optional kernels are not there
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     how = (
         BitsAndBytesConfig(load_in_8bit=True)
         if given == "8bit"
