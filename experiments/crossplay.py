@@ -29,12 +29,12 @@ pair, n games, bootstrap) and ``games``, how many were played.
                 the proposer), ``partner's`` (what it gives the partner), ``other``;
                 of games: ``false acceptance`` (of what was not offered)
 ``search``      script → ``honest`` and ``any``: number; points of a searcher
-``probes``      partner → ``from``, ``rounds`` (list of cells over seeds, training
-                games), ``test`` → ``start``, ``last`` (cells; test split), ``rise``
-                (number: last - start), for scripts ``honest bound`` (number) and
-                ``above honest bound`` (share of the test games
-                at last); ``false acceptance``, by the learner: share of games of the
-                first and of the last round
+``probes``      partner → ``from``; ``rounds``, a list of cells (the training games,
+                ``row`` with ``values``); ``test`` → ``start`` and ``last`` (cells) and
+                ``rise`` (a number: last - start); ``false acceptance`` by the learner
+                → ``start`` and ``last``, shares of training games; for scripts
+                ``honest bound`` (a number) and ``above honest bound``, the share of
+                test games at last
 """
 
 from __future__ import annotations
@@ -267,6 +267,9 @@ def the_probes(study: Study, target: str) -> dict[str, Any]:
             for f in found
         ]
         result["above honest bound"] = seed_interval(above) | {"values": above}
+    for r, cell in enumerate(result["rounds"]):
+        values = [f["rounds"][r]["row"]["value"] for f in found]
+        cell["row"] = cell["row"] | {"values": values}
     last = result["test"]["last"]["row"]["value"]
     study.tell(f"probe against {target}: {fmean(rise):+.2f} points, to {last:.2f}")
     return result
