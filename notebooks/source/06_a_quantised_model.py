@@ -308,20 +308,22 @@ ARMS = {
     "coop-above_mean": "cooperative",
     "semi-no_filter": "semi, no filter",
 }
-WANTED = (("agreement", 100, "games with a deal, %"),)
-WANTED += (("points_agreed", 1, "points a player in a deal"),)
+WANTED = (("agreement", 100, "games with a deal, %", 102),)
+WANTED += (("points_agreed", 1, "points a player in a deal", 10.2),)
 axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
-for ax, (metric, scale, label) in zip(axes, WANTED):
+for ax, (metric, scale, label, top) in zip(axes, WANTED):
     for k, (arm, told) in enumerate(ARMS.items()):
         found = [r[metric] for r in smol["runs"][arm]["rounds"]]
         for one in zip(*(f["values"] for f in found)):
             ax.plot([scale * v for v in one], color=plots.CYCLE[k], lw=0.7)
         y = [scale * f["value"] for f in found]
         n = smol["runs"][arm]["seeds"]
-        plots.curve(ax, y, k=k, label=f"{told} ({n} seeds)")
-    ax.set(xlabel="round of self-play (0 is the warm start)", ylabel=label)
-axes[0].set_ylim(0, 102)
-axes[1].legend()
+        plots.curve(ax, y, k=k, label=f"{told}, seeds: {n}")
+    ax.set(xlabel="round (0 is the warm start)", ylabel=label)
+    ax.set(ylim=(0, top), xticks=range(len(y)))
+axes[0].set_title("How often")
+axes[1].set_title("How good")
+axes[1].legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
