@@ -6,20 +6,23 @@ Against the same values and intervals by pandas: a row a game, grouped by scenar
 resampled by `DataFrame.sample` (where pandas is installed), and against one pass of
 the standard library without any interval, which is the least that reading all moves
 can cost. Games are scripted, seeded, and played before the clock starts. Medians; the
-repeats are interleaved. All three must find the same values.
+repeats are interleaved; caches are emptied before each. All three must find the same
+values. `seconds` are the wall's, `cpu_seconds` the process's own: on a machine that
+others use too (`load`, the mean number of waiting processes), only these compare.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import statistics
 import time
 from pathlib import Path
 
 from experiments.record import provenance
-from selfplay_kit.metrics import RESAMPLES, facts, summarise
+from selfplay_kit.metrics import RESAMPLES, _length, facts, summarise
 from selfplay_kit.play import play_games
 from selfplay_kit.protocol import parse
 from selfplay_kit.rules import SEMI, scenarios
@@ -106,13 +109,16 @@ def main() -> None:
     except ImportError:
         version = None
     times: dict[str, list[float]] = {name: [] for name in arms}
+    spent: dict[str, list[float]] = {name: [] for name in arms}
     found = {}
     for _ in range(given.repeats):
         for name, arm in arms.items():
             facts.cache_clear()
-            started = time.perf_counter()
+            _length.cache_clear()
+            started, cpu = time.perf_counter(), time.process_time()
             found[name] = arm(games)
             times[name].append(time.perf_counter() - started)
+            spent[name].append(time.process_time() - cpu)
     for name in COMPARED:
         ours = found["summarise"][name]
         assert abs(found["plain_no_intervals"][name] - ours["value"]) < 1e-9, name
@@ -121,7 +127,7 @@ def main() -> None:
             width = ours["high"] - ours["low"]
             assert abs(theirs["value"] - ours["value"]) < 1e-9, name
             assert abs(theirs["low"] - ours["low"]) < width / 5, name
-    median = {name: statistics.median(t) for name, t in times.items()}
+    load = os.getloadavg()[1] if hasattr(os, "getloadavg") else None
     result = {
         "provenance": provenance(),
         "pandas": version,
@@ -130,7 +136,10 @@ def main() -> None:
         "resamples": RESAMPLES,
         "metrics": {"summarise": len(found["summarise"]), "pandas": len(COMPARED)},
         "seconds": times,
-        "median": median,
+        "cpu_seconds": spent,
+        "median": {name: statistics.median(t) for name, t in times.items()},
+        "cpu_median": {name: statistics.median(t) for name, t in spent.items()},
+        "load": load,
         "reach": 10.0,
     }
     text = json.dumps(result, indent=1)

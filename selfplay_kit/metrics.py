@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import dist
 from typing import TYPE_CHECKING, Any
 
 from .game import Transcript
-from .protocol import PROPOSE, parse
+from .protocol import parse
 from .rules import VALUE_OF_POOL, Objective, Scenario, max_joint, pareto
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ def _counts(t: Transcript, objective: Objective) -> dict[str, tuple[float, float
     joint, spread = x + y, x - y if t.first == 0 else y - x
     optimal = deal and (x, y) in f.pareto
     gain, room = joint - VALUE_OF_POOL, f.max_joint - VALUE_OF_POOL
-    words = [
-        len(r.text.split())
-        for m in t.moves
-        if not (m.error or m.text.startswith(PROPOSE))  # which is never a message
-        and (r := parse(m.text, t.scenario.counts)).kind == "message"
-    ]
+    words = [n for m in t.moves if not m.error and (n := _length(m.text)) >= 0]
     return {
         "mean_points": (joint / 2, 1),
         "mean_joint": (joint, 1),
@@ -122,6 +117,13 @@ def _counts(t: Transcript, objective: Objective) -> dict[str, tuple[float, float
         "maxmin_distance": (deal and _nearest((x, y), f.maxmin), deal),
         "first_mover": (deal * spread, deal),
     }
+
+
+@lru_cache(maxsize=100_000)  # little English is said often
+def _length(text: str) -> int:
+    """The number of words of an accepted message; -1 for a proposal."""
+    reading = parse(text, (99, 99, 99))
+    return len(reading.text.split()) if reading.kind == "message" else -1
 
 
 def _nearest(deal: Points, others: Iterable[Points]) -> float:
