@@ -179,7 +179,11 @@ def prompt() -> dict[str, Any]:
             "outputs": found,
             "seconds": time.perf_counter() - began,
         }
-    return result
+    bare = load_model(BASE, "bf16")
+    bare.max_new_tokens = 60
+    whole = evaluate(bare, SEMI, games=8, temperature=TEMPERATURE)
+    names = ("agreement", "abort_rate", "error_rate")
+    return result | {"bare_games": {k: whole[k] for k in names}}
 
 
 def config_of(objective: str, chosen: str, seed: int) -> Config:

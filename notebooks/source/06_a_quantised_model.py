@@ -213,10 +213,11 @@ plt.show()
 
 # %% [markdown]
 # *The figure (recorded): one bar for each precision and prompt, its parts the
-# kinds of error.* **Explain.** It speaks fluent English and not the protocol: it
-# explains, it greets, it answers as an assistant would. A filter that keeps what
-# went well has **nothing to keep**. So the paper's loop can't start, and that is
-# what its authors met with open models as well.
+# kinds of error.* **Explain.** Where it has read a few moves it may copy their
+# form, and one output in some is valid; left to itself it explains, greets,
+# answers as an assistant would. A *game* needs every move of both players, five
+# invalid ones in a row end it, and a filter that keeps what went well has **next
+# to nothing to keep**. Its authors met that with larger open models as well.
 #
 # ## A warm start
 #
@@ -308,6 +309,7 @@ ARMS = {
     "coop-above_mean": "cooperative",
     "semi-no_filter": "semi, no filter",
 }
+ARMS = {k: v for k, v in ARMS.items() if smol["runs"][k]["rounds"]}
 WANTED = (("agreement", 100, "games with a deal, %", 102),)
 WANTED += (("points_agreed", 1, "points a player in a deal", 10.2),)
 axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
