@@ -289,13 +289,15 @@ def draw(ax, group, metric, scale=1):
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 draw(axes[0], "filter", "mean_points")
 axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
-axes[0].legend(loc="best", title="filter (seeds)")
+below = {"loc": "outside lower center", "ncols": 5}
+fig.legend(*axes[0].get_legend_handles_labels(), **below)
 draw(axes[1], "filter", "kept_share", 100)
 axes[1].set(ylabel="kept, % of views", title="Kept", ylim=(0, 102))
 plt.show()
 
 # %% [markdown]
-# *The figure: points over rounds, and how much each filter keeps.* At the start
+# *The figure: points over rounds, and how much each filter keeps; in brackets, the
+# number of seeds.* At the start
 # most games have no deal, so the mean is below one point, and points are whole:
 # **above the mean and above zero are then the same views (exact**; checked at the
 # end). They part once the mean has passed the smallest deals.
@@ -319,7 +321,7 @@ fig, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
 for ax, (metric, unit, title) in zip(axes.flat, WANTED):
     draw(ax, "filter", metric)
     ax.set(ylabel=unit, title=title)
-axes[1, 1].legend(loc="best", title="filter (seeds)")
+fig.legend(*axes[1, 1].get_legend_handles_labels(), **below)
 plt.show()
 
 # %% [markdown]
