@@ -35,6 +35,7 @@ pair, n games, bootstrap) and ``games``, how many were played.
                 → ``start`` and ``last``, shares of training games; for scripts
                 ``honest bound`` (a number) and ``above honest bound``, the share of
                 test games at last
+``seconds``     of the last pass alone: scores that were there are not played again
 """
 
 from __future__ import annotations
