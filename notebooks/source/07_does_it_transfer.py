@@ -504,18 +504,16 @@ for k, (name, p) in enumerate(found["probes"].items()):
         bound = found["search"][name]["honest"]["value"]
         axes[1].plot([5.5], [bound], ms=11, mfc="none", mew=2, **look)
 for ax, title in zip(axes, ("A frozen model", "A frozen script")):
-    ax.set(
-        xlabel="round of the probe", ylabel="points taken", ylim=(0, 10.2)
-    )
-    ax.set_title(title)
-    ax.legend(loc="best")
+    ax.set(xlabel="round of the probe", ylabel="points taken")
+    ax.set(title=title, ylim=(0, 10.6))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4)
 plt.show()
 
 # %% [markdown]
 # ### Recorded: models and scripts, frozen
 #
 # *The figure: recorded probes. Left the learner's points against frozen models
-# (round 10 of each reward, and the base), right against scripts; a line a seed. The
+# (round 10 of each reward, told its own, and the base), right against scripts; a line a seed. The
 # large open marker at the right edge is the exact honest bound of that script.* The
 # learner starts as round 10 of the semi-competitive run.
 
