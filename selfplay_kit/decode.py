@@ -20,6 +20,7 @@ from torch import Tensor
 
 from . import adapters
 
+FEW = 0.25  # up to this share of long rows, the others keep their room
 SPARSE = 0.7  # below this share of busy rows, idle ones are left out of the work
 
 
@@ -147,12 +148,17 @@ class Rows:
 
 
 class _Store:
-    """Keys and values of all rows: two tensors a layer, (rows, heads, room, dim)."""
+    """Keys and values of all rows: two tensors a layer, (rows, heads, room, dim).
+
+    A few rows may outgrow the rest, as one game in many goes on and on: what stands
+    past the common room is then kept for these rows alone, in ``over``.
+    """
 
     def __init__(self, count: int, room: int):
         self.count, self.room = count, room
         self.layers: list[tuple[Tensor, ...]] = []
         self.scratch: dict[tuple[int, int], Tensor] = {}
+        self.over: dict[int, list[tuple[Tensor, ...]]] = {}  # row: (keys, values) each
 
     def spare(self, layer: int, which: int, like: Tensor, shape: tuple) -> Tensor:
         """Memory for a copy, used again by the next one: fresh memory is slow. What
@@ -167,9 +173,31 @@ class _Store:
     def grow(self, room: int) -> None:
         if room <= self.room:
             return
-        self.room = max(room, self.room * 3 // 2)
+        old = self.room
+        past = [pairs[0][0].shape[1] for pairs in self.over.values()]
+        self.room = max(room, old * 3 // 2, old + max(past, default=0))
         for i, pair in enumerate(self.layers):
             self.layers[i] = tuple(_widened(t, self.room) for t in pair)
+            for row, pairs in self.over.items():
+                for t, rest in zip(self.layers[i], pairs[i], strict=True):
+                    t[row, :, old : old + rest.shape[1]] = rest
+        self.over.clear()
+
+    def keep(self, rows, lengths, copies, index) -> None:
+        """Put ``copies`` of ``rows`` back; grow only where many are long."""
+        long = [at for at, length in enumerate(lengths) if length > self.room]
+        if len({*self.over, *(rows[at] for at in long)}) > FEW * self.count:
+            self.grow(max(lengths))
+            long = []
+        for stored, pair in zip(self.layers, copies, strict=False):
+            for t, copy in zip(stored, pair, strict=True):
+                common = min(copy.shape[2], self.room)
+                t[index, :, :common] = copy[:, :, :common]
+        for at in long:
+            past = slice(self.room, lengths[at])
+            self.over[rows[at]] = [
+                tuple(copy[at, :, past].clone() for copy in pair) for pair in copies
+            ]
 
 
 class _Work:
@@ -186,7 +214,9 @@ class _Work:
     def __init__(self, owner: Rows, rows: Sequence[int]):
         self.owner, self.store = owner, owner.store
         low, high = min(rows), max(rows) + 1
-        near = len(rows) >= SPARSE * (high - low)
+        many = len(rows) > FEW * owner.store.count
+        near = many and len(rows) >= SPARSE * (high - low)
+        near = near and not any(low <= r < high for r in owner.store.over)
         self.span = slice(low, high) if near else None
         self.rows = list(range(low, high)) if near else list(rows)
         self.index = torch.tensor(self.rows, device=owner.device)
@@ -201,8 +231,13 @@ class _Work:
     def _copy(self, layer: int) -> tuple:
         pair = tuple(t[:, :, : self.room] for t in self.store.layers[layer])
         copies = self._blank(layer, pair)
-        for copy, t in zip(copies, pair, strict=True):
-            copy[:, :, : self.room] = t.index_select(0, self.index)
+        for which, (copy, t) in enumerate(zip(copies, pair, strict=True)):
+            common = t.shape[2]
+            copy[:, :, :common] = t.index_select(0, self.index)
+            for at, row in enumerate(self.rows):
+                if row in self.store.over:
+                    rest = self.store.over[row][layer][which]
+                    copy[at, :, common : common + rest.shape[1]] = rest
         return copies
 
     def _blank(self, layer: int, like: tuple[Tensor, ...]) -> tuple:
@@ -216,7 +251,8 @@ class _Work:
 
     def make_room(self, room: int) -> None:
         self.room = room
-        self.store.grow(room)
+        if self.span is not None:
+            self.store.grow(room)
         if self.copies and room > self.copies[0][0].shape[2]:
             self.copies = [
                 tuple(_widened(t, room + 32) for t in pair) for pair in self.copies
@@ -247,9 +283,9 @@ class _Work:
     def close(self) -> None:
         """Put what was read back into the store."""
         self.owner.lengths[self.index] = self.lengths
-        for stored, copies in zip(self.store.layers, self.copies, strict=False):
-            for t, copy in zip(stored, copies, strict=True):
-                t[self.index, :, : self.room] = copy[:, :, : self.room]
+        if self.span is not None:
+            return
+        self.store.keep(self.rows, self.lengths.tolist(), self.copies, self.index)
 
     def get_seq_length(self, layer: int = 0) -> int:
         return self.room

@@ -169,6 +169,33 @@ def test_the_store_grows():
     assert all(t.shape[2] == rows.store.room for p in rows.store.layers for t in p)
 
 
+@torch.inference_mode()
+def test_one_row_that_goes_on_does_not_widen_all():
+    model = make()
+    rows, held = Rows(model, 16, capacity=8), [[] for _ in range(16)]
+
+    def extend(some, length):
+        chunks = [[(r + i) % VOCABULARY for i in range(length)] for r in some]
+        for r, chunk in zip(some, chunks, strict=True):
+            held[r] += chunk
+        logits = rows.extend(some, chunks)
+        for r, ours in zip(some, logits, strict=True):
+            torch.testing.assert_close(ours, plain(model, held[r]), rtol=0, atol=2e-5)
+
+    extend(range(16), 6)
+    room = rows.store.room
+    for _ in range(6):
+        extend([3], 9)
+        extend([12, 3], 7)  # the second one outgrows them too
+    assert rows.store.room == room and set(rows.store.over) == {3, 12}
+    extend(range(4, 12), 1)  # close together, none of the two among them
+    assert set(rows.store.over) == {3, 12}
+    extend(range(0, 12), 1)  # the long one between the others
+    extend(range(16), 5)  # all together: now there is room for each
+    assert rows.store.room >= 6 * 16 and not rows.store.over
+    extend([3, 12], 2)
+
+
 # Sampling -------------------------------------------------------------------------
 
 
