@@ -303,13 +303,15 @@ del last
 # **Predict** from the recorded start: with the filter, does agreement rise, do
 # the points of a *deal* rise, or both? And without the filter?
 
-# %% alt="Left the share of games with a deal over rounds, right the points a player in a deal, filter against controls, a thin line for each seed"
+# %%
 ARMS = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
     "semi-no_filter": "semi, no filter",
 }
 ARMS = {k: v for k, v in ARMS.items() if smol["runs"][k]["rounds"]}
+
+# %% alt="Left the share of games with a deal over rounds, right the points a player in a deal, filter against controls, a thin line for each seed"
 WANTED = (("agreement", 100, "games with a deal, %", 102),)
 WANTED += (("points_agreed", 1, "points a player in a deal", 10.2),)
 axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
@@ -348,6 +350,7 @@ def cell(found, percent=False):
     return f"{a} [{b}, {c}]" if b else a
 
 
+# %%
 rows = []
 for arm, told in ARMS.items():
     whole, n = smol["runs"][arm]["rounds"], smol["runs"][arm]["seeds"]
