@@ -9,6 +9,9 @@ can cost. Games are scripted, seeded, and played before the clock starts. Median
 repeats are interleaved; caches are emptied before each. All three must find the same
 values. `seconds` are the wall's, `cpu_seconds` the process's own: on a machine that
 others use too (`load`, the mean number of waiting processes), only these compare.
+
+Part of the lead is that `summarise` reads a message that was said before only once.
+Scripts and small models repeat themselves; free English does so less.
 """
 
 from __future__ import annotations
