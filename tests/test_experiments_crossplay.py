@@ -59,7 +59,7 @@ def recorded(patched, tiny_base, tmp_path_factory):
         run(config, home / name.format("semi", seed))
         strict = home / name.format("strict", seed)  # it holds the same here
         shutil.copytree(home / name.format("semi", seed), strict)
-    study = Study(home, home / "out", 2, 1, 1, 8, tell=lambda line: None)
+    study = Study(home, home / "out", 2, 1, 1, 24, tell=lambda line: None)
     return study, crossplay(study, home / "crossplay.json", SPINE), home
 
 
