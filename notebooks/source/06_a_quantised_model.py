@@ -86,6 +86,8 @@ PRECISIONS = [p for p in smol["precision"] if smol["precision"][p]]
 by = {p: smol["precision"][p] for p in PRECISIONS}
 machine = smol["provenance"]["processor"]
 print(f"recorded on {machine}, one thread; on a GPU: not measured")
+missing = [p for p, r in smol["precision"].items() if not r]
+print("not recorded yet:", ", ".join(missing) or "nothing")
 
 # %% alt="Four panels over the precision: MiB of weights, peak memory, seconds to play 32 games, nats a token"
 panels = {
@@ -109,8 +111,8 @@ plt.show()
 # the same games; the loss on held-out script games, with the adapter of below.*
 #
 # **Explain.** Fewer bits are less memory for *weights*; loading, caches and
-# libraries stay. On a CPU they are not faster: before each product the weights
-# are unpacked. And does it *play* worse? The loss is the sharpest answer here,
+# libraries stay. Expect no gain in speed on a CPU: before each product the
+# weights are unpacked. And does it *play* worse? The loss is the sharpest answer here,
 # as 32 games are few.
 
 # %%
