@@ -286,9 +286,8 @@ def fill_wheelhouse(folder: Path, options: argparse.Namespace) -> None:
     pip_or_exit("all the rest", pip + requirements(extras))
     sizes = [path.stat().st_size for path in folder.iterdir()]
     say(f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB. They serve this")
-    say(
-        f"kind of system and Python {'.'.join(map(str, sys.version_info[:2]))} only. There:"
-    )
+    version = ".".join(map(str, sys.version_info[:2]))
+    say(f"kind of system and Python {version} only. There:")
     say(f"  python run.py tutorial --wheelhouse {folder}")
 
 

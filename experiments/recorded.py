@@ -23,6 +23,7 @@ from selfplay_kit.talk import reference_joint
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")
 # Where parts of a file are made one at a time; of crossplay.json also those at its top.
+PARTS: tuple[str, ...]
 PARTS = ("arms", "variants", "test", "crossplay", "transfer", "matrix", "said")
 PARTS += ("probes",)
 
