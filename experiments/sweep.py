@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.cloning import TrainingError
+from selfplay_kit.metrics import METRICS
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
 from selfplay_kit.rules import Objective
@@ -51,19 +52,6 @@ from .variants import (
 )
 
 TEST_GAMES = 500
-METRICS = (  # of selfplay_kit.metrics, as every run folder has them
-    "mean_points",
-    "mean_joint",
-    "mean_reward",
-    "agreement",
-    "pareto_all",
-    "pareto_agreed",
-    "joint_optimal",
-    "abort_rate",
-    "error_rate",
-    "messages",
-    "words",
-)
 
 
 def named() -> dict[str, Variant]:

@@ -13,7 +13,7 @@ from typing import Any
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config
 from selfplay_kit.rules import OBJECTIVES
-from selfplay_kit.tiny import Recipe, blank, literate, save_base
+from selfplay_kit.tiny import Recipe, blank, save_base, teach
 
 LAMBDAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -116,14 +116,5 @@ def make_base(name: str, runs: Path) -> None:
         return
     start = recipe.start
     lm = load_model(f"tiny-{start}", "fp32") if start else blank(seed=0)
-    literate(
-        lm,
-        recipe.seed,
-        steps=recipe.steps,
-        lr=recipe.lr,
-        lr_end=recipe.lr_end,
-        tempers=recipe.tempers,
-        noise=recipe.noise,
-        slip=recipe.slip,
-    )
+    teach(lm, recipe)
     save_base(lm, folder)

@@ -318,6 +318,12 @@ def make_base(name: str, folder: Path) -> None:
     that it goes on from must stand in ``folder`` already."""
     recipe = RECIPES[name]
     lm = load_model(folder / recipe.start, "fp32") if recipe.start else blank(seed=0)
+    teach(lm, recipe)
+    save_base(lm, folder / name)
+
+
+def teach(lm: LanguageModel, recipe: Recipe) -> None:
+    """Give ``lm`` the lessons of ``recipe``: its drill, if any, then its games."""
     if recipe.drill:
         drill(lm, recipe.seed, steps=recipe.drill)
     literate(
@@ -330,7 +336,6 @@ def make_base(name: str, folder: Path) -> None:
         noise=recipe.noise,
         slip=recipe.slip,
     )
-    save_base(lm, folder / name)
 
 
 def make_bases(folder: Path, tell: Callable[[str], None] = print) -> None:

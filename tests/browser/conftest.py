@@ -31,6 +31,7 @@ from ..conftest import ROOT
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SHOTS = ROOT / "build" / "screenshots"
+PATIENCE = 180_000  # milliseconds: a slow machine is no failure
 WIDE, NARROW = (1280, 900), (390, 844)  # pixels: a laptop's window, a phone's
 
 
@@ -94,7 +95,7 @@ def browser_page(chromium):
         window = {"width": size[0], "height": size[1]}
         contexts.append(chromium.new_context(viewport=window, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.goto(url)
@@ -216,7 +217,7 @@ def open_notebook(lab, browser_page):
     """``open_notebook("x.ipynb")`` opens a notebook of the lab's folder, runs all
     its cells and returns the page when the last one is done."""
 
-    def opened(name: str, size: tuple[int, int] = WIDE, seconds: float = 60):
+    def opened(name: str, size: tuple[int, int] = WIDE, seconds: float = 180):
         page = browser_page(lab.address(name), size)
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         page.wait_for_function(
@@ -237,6 +238,16 @@ _ALL_RUN = """() => {
   return cells.every(c => c.model.type !== 'code' || c.model.executionCount
                           || !c.model.sharedModel.getSource().trim());
 }"""
+
+
+def until(page, text: str) -> None:
+    """Wait until the page says ``text``; a cell's error ends the wait, with its text."""
+    error = page.locator(
+        "[data-mime-type='application/vnd.jupyter.stderr'] :text('Traceback')"
+    )
+    page.get_by_text(text).or_(error).first.wait_for()
+    if error.count():
+        pytest.fail(error.first.inner_text())
 
 
 def shot(page, name: str, selector: str | None = None) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from selfplay_kit.rounds import read_games
 
 from ..conftest import ROOT
-from .conftest import NARROW, WIDE, axe, chromium_path, lacking, shot
+from .conftest import NARROW, WIDE, axe, chromium_path, lacking, shot, until
 
 OUT = ".jp-OutputArea-output"
 TABLE = f"{OUT}:has(.spk-talk):has(button)"
@@ -157,7 +157,7 @@ def test_a_run_on_the_dashboard(lab, open_notebook, tiny_base):
         "done = run(c, 'mine', progress=board.progress, on_round=board.on_round)",
     )
     page = open_notebook("run.ipynb")
-    page.get_by_text("The run is complete").wait_for()
+    until(page, "The run is complete")
     board = f"{OUT}:has(.spk)"
     rows = page.locator(f"{board} table").first.locator("tbody tr")
     assert rows.count() == 3

@@ -55,7 +55,6 @@ def room(tmp_path_factory):
 
 def phone(browser_page, room):
     page = browser_page(room.url, NARROW, has_touch=True, is_mobile=True)
-    page.set_default_timeout(60_000)
     page.alerts = []
     page.on("dialog", lambda d: (page.alerts.append(d.message), d.dismiss()))
     button(page, "I have read this and take part").wait_for()
