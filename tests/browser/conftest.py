@@ -241,7 +241,7 @@ _ALL_RUN = """() => {
 
 
 def until(page, text: str) -> None:
-    """Wait until the page says ``text``; a cell's error ends the wait, with its text."""
+    """Wait until the page says ``text``; a cell's error ends it, with its text."""
     error = page.locator(
         "[data-mime-type='application/vnd.jupyter.stderr'] :text('Traceback')"
     )
