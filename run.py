@@ -440,7 +440,7 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
         return ["-m", "jupyterlab", *(rest or ["notebooks"])]
     if options.command == "study":
         verb = [] if rest and rest[0] in STUDY else ["serve"]
-        return ["-m", "selfplay_kit", "study", *verb, *rest]
+        return ["-m", "selfplay_study", *verb, *rest]
     if options.command == "reference":
         return ["-m", "experiments", "spine", *rest]
     only = options.only or (TUTORIAL[:3] if options.no_torch else TUTORIAL)

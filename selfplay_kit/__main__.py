@@ -13,8 +13,6 @@ import contextlib
 import sys
 from pathlib import Path
 
-from .study.commands import arguments as commands_of_study
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
@@ -30,8 +28,6 @@ def main(arguments: list[str] | None = None) -> int:
         default=1,
         help="CPU threads of torch (default 1, the quickest for the tiny model)",
     )
-    study = "a human study with a class: new, serve, show, csv, delete"
-    commands_of_study(commands.add_parser("study", help=study))
     given = parser.parse_args(arguments)
     with contextlib.suppress(ImportError):  # scripts play without torch
         import torch

@@ -220,15 +220,15 @@ def test_children_are_offline_unless_asked(run, monkeypatch):
     [
         ("test -x tests/test_a.py -k b", "-m pytest -x tests/test_a.py -k b"),
         ("lab", "-m jupyterlab notebooks"),
-        ("study my/class", "-m selfplay_kit study serve my/class"),
+        ("study my/class", "-m selfplay_study serve my/class"),
         (
             "study my/class --host 0.0.0.0 --port 80",
-            "-m selfplay_kit study serve my/class --host 0.0.0.0 --port 80",
+            "-m selfplay_study serve my/class --host 0.0.0.0 --port 80",
         ),
-        ("study delete f K7M-4TP", "-m selfplay_kit study delete f K7M-4TP"),
+        ("study delete f K7M-4TP", "-m selfplay_study delete f K7M-4TP"),
         (
             "study new f --partners fair,blind",
-            "-m selfplay_kit study new f --partners fair,blind",
+            "-m selfplay_study new f --partners fair,blind",
         ),
         ("reference --quick", "-m experiments spine --quick"),
         (

@@ -19,7 +19,7 @@ from .conftest import ROOT
 LIGHT = ["rules", "protocol", "phrasebook", "game", "play", "scripted", "metrics"]
 LIGHT += ["ledger"]
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "numpy", "IPython", "peft"}
-FOLDERS = ("selfplay_kit", "experiments", "benchmarks", "tests")
+FOLDERS = ("selfplay_kit", "selfplay_study", "experiments", "benchmarks", "tests")
 PACKAGE = ROOT / "selfplay_kit"
 MODULES = sorted(
     ".".join(f.relative_to(PACKAGE).with_suffix("").parts)
@@ -113,6 +113,7 @@ def test_ruff_has_nothing_to_say():
                 "ruff",
                 *command,
                 "selfplay_kit",
+                "selfplay_study",
                 "experiments",
                 "tests",
             ],

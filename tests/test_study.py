@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.__main__ import main
 from selfplay_kit.play import play_games
 from selfplay_kit.protocol import Move, propose
 from selfplay_kit.rules import OBJECTIVES, Scenario, split_of
 from selfplay_kit.scripted import Blind, Fair, Greedy, RandomSplit, Teller
-from selfplay_kit.study import (
+from selfplay_study import (
     Settings,
     Study,
     StudyError,
@@ -30,6 +29,7 @@ from selfplay_kit.study import (
     results,
     simulated,
 )
+from selfplay_study.__main__ import main
 
 TWO = ("fair", "blind")
 S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
@@ -587,7 +587,7 @@ def words(page):
 
 def a_page(tmp_path, **settings):
     pytest.importorskip("ipywidgets")
-    from selfplay_kit.study.page import Page
+    from selfplay_study.page import Page
 
     study = made(tmp_path, **settings)
     return Page(study, {"fair": Fair(), "blind": Blind()})
@@ -666,7 +666,7 @@ def test_points_can_be_hidden(tmp_path):
 
 def test_what_is_said_to_whoever_starts_it(tmp_path):
     pytest.importorskip("ipywidgets")
-    from selfplay_kit.study import serve
+    from selfplay_study import serve
 
     study = made(tmp_path)
     here = serve.told(study, "127.0.0.1", 8866, "")
@@ -684,24 +684,24 @@ def test_what_is_said_to_whoever_starts_it(tmp_path):
 
 def test_the_commands(tmp_path, capsys):
     where = str(tmp_path / "class")
-    new = ["study", "new", where, "--partners", "fair,stubborn", "--games", "2"]
+    new = ["new", where, "--partners", "fair,stubborn", "--games", "2"]
     assert main([*new, "--objective", "semi,coop"]) == 0
     said = capsys.readouterr().out
     assert "2 games a person, semi, coop" in said and "fair, stubborn" in said
     assert "for your institution\nto say" in said and "Nobody is obliged" in said
     study = Study(where)
     simulated.simulate(study, simulated.scripted_people(8))
-    assert main(["study", "show", where]) == 0
+    assert main(["show", where]) == 0
     said = capsys.readouterr().out
     assert "8 participants (SIMULATED), 16 games, 0 left" in said
     assert "coop: joint" in said and "more than fair by" in said
-    assert main(["study", "csv", where]) == 0
+    assert main(["csv", where]) == 0
     assert len(read_csv(tmp_path / "class" / "csv" / "games.csv")) == 16
     code = study.participants()[0].code
     capsys.readouterr()
-    assert main(["study", "delete", where, code]) == 0
+    assert main(["delete", where, code]) == 0
     assert "exported before still hold them" in capsys.readouterr().out
-    assert main(["study", "delete", where, code]) == 1
+    assert main(["delete", where, code]) == 1
     assert "nothing under the code" in capsys.readouterr().err
     assert main(new) == 1
     assert "Nothing was touched" in capsys.readouterr().err

@@ -90,7 +90,7 @@ for name, lam in LAMBDA.items():
 # %%
 import tempfile
 
-from selfplay_kit.study import Settings, Study
+from selfplay_study import Settings, Study
 
 BASE, TRAINED = "tiny-weak", f"{home.as_posix()}/{{objective}}@{ROUNDS}"
 GAMES = here.pick(ci=4, cpu=6)
@@ -135,8 +135,8 @@ notebook.table(("place", "objective", "partners, in order"), rows, "By chance")
 # %%
 import time
 
-from selfplay_kit.study.results import rows as study_rows
-from selfplay_kit.study.simulated import scripted_people, simulate
+from selfplay_study.results import rows as study_rows
+from selfplay_study.simulated import scripted_people, simulate
 
 if not STUDY:
     people = scripted_people(here.pick(ci=8, cpu=30), seed=SEED)
@@ -171,7 +171,7 @@ print("checked")
 
 # %%
 from selfplay_kit import plots
-from selfplay_kit.study import results
+from selfplay_study import results
 
 PAPER = {"semi": (0.8, 4.9), "coop": (4.6, 11.6)}
 MEASURE = {"semi": "model_points", "coop": "joint"}

@@ -17,7 +17,7 @@ from collections import Counter
 
 import pytest
 
-from selfplay_kit.study import Settings, Study, results
+from selfplay_study import Settings, Study, results
 
 from .conftest import NARROW, axe, free_port, served, shot
 
@@ -299,7 +299,7 @@ def test_code_from_a_visitor_is_not_run(room, tmp_path):
     _, headers, text = status(room.url)
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert headers["Referrer-Policy"] == "no-referrer"
-    assert "selfplay_kit.study" not in text and "SELFPLAY_KIT" not in text
+    assert "selfplay_study" not in text and "SELFPLAY_KIT" not in text
     kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', text).group(1)
     file = tmp_path / "was_run"
     code = f"open({str(file)!r}, 'w').close()"

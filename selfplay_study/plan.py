@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..rules import OBJECTIVES, SPLITS
+from selfplay_kit.rules import OBJECTIVES, SPLITS
 
 DESIGNS = ("within", "between")
 

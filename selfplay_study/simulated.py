@@ -11,9 +11,10 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from ..play import Player, Table, play_games
-from ..protocol import Move, Position
-from ..scripted import Blind, Fair, Greedy, Negotiator, Teller
+from selfplay_kit.play import Player, Table, play_games
+from selfplay_kit.protocol import Move, Position
+from selfplay_kit.scripted import Blind, Fair, Greedy, Negotiator, Teller
+
 from .folder import Deal, Session, Study
 from .partners import load
 

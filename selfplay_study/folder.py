@@ -25,9 +25,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..game import Game, Transcript
-from ..protocol import Move
-from ..rules import OBJECTIVES, scenarios
+from selfplay_kit.game import Game, Transcript
+from selfplay_kit.protocol import Move
+from selfplay_kit.rules import OBJECTIVES, scenarios
+
 from .plan import Settings
 
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that looks like another
@@ -107,7 +108,7 @@ class Study:
         if not where.is_file():
             raise StudyError(
                 f"{self.folder} is no study folder: it has no settings.json. Make one: "
-                f"python -m selfplay_kit study new {self.folder} --partners ..."
+                f"python -m selfplay_study new {self.folder} --partners ..."
             )
         try:
             given = json.loads(where.read_text("utf-8"))

@@ -14,10 +14,11 @@ from typing import Any
 
 import ipywidgets as w
 
-from ..game import Transcript
-from ..play import Player
-from ..rules import ITEMS
-from ..widgets import MAIN, Table, button
+from selfplay_kit.game import Transcript
+from selfplay_kit.play import Player
+from selfplay_kit.rules import ITEMS
+from selfplay_kit.widgets import MAIN, Table, button
+
 from .folder import Deal, Session, Study, StudyError, clean_code, show_code
 from .partners import players_of
 from .results import transcript_of

@@ -1,4 +1,4 @@
-"""``python -m selfplay_kit study COMMAND``: make, serve, look at, export, delete."""
+"""``python -m selfplay_study COMMAND``: make, serve, look at, export, delete."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ def _delete(given: argparse.Namespace) -> int:
     study = Study(given.folder)
     lines = study.delete(given.code)
     print(f"Deleted {lines} lines. Tables that were exported before still hold them:")
-    print(f"  python -m selfplay_kit study csv {given.folder}   writes them again")
+    print(f"  python -m selfplay_study csv {given.folder}   writes them again")
     return 0

@@ -20,10 +20,11 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from ..play import Player
-from ..protocol import Line, Move, Position
-from ..rules import Objective
-from ..scripted import NEGOTIATORS
+from selfplay_kit.play import Player
+from selfplay_kit.protocol import Line, Move, Position
+from selfplay_kit.rules import Objective
+from selfplay_kit.scripted import NEGOTIATORS
+
 from .folder import StudyError
 from .plan import Settings
 
@@ -38,8 +39,8 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
     """
     if name in NEGOTIATORS:
         return NEGOTIATORS[name](), None
-    from ..lm_player import LMPlayer
-    from ..models import load_model
+    from selfplay_kit.lm_player import LMPlayer
+    from selfplay_kit.models import load_model
 
     folder, at, number = name.rpartition("@")
     if not at:
@@ -56,8 +57,8 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
 
 
 def _round_model(folder: Path, number: int):
-    from ..models import load_model
-    from ..rounds import read_rounds
+    from selfplay_kit.models import load_model
+    from selfplay_kit.rounds import read_rounds
 
     rounds = read_rounds(folder)
     if number >= len(rounds):

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..game import Transcript
-from ..metrics import RESAMPLES, pareto_points
+from selfplay_kit.game import Transcript
+from selfplay_kit.metrics import RESAMPLES, pareto_points
+
 from .folder import Participant, Study
 from .plan import Settings
 

@@ -21,7 +21,7 @@ from .folder import CODE_LETTERS, Study, StudyError
 from .page import FOLDER
 from .partners import VARIABLE, host, load
 
-CODE = "from selfplay_kit.study.page import page\n\npage()"
+CODE = "from selfplay_study.page import page\n\npage()"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
     "font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
