@@ -2,27 +2,28 @@
 
 ``data/reference/spine.json`` holds what the README and notebook 05 quote: rounds
 of self-play under three objectives over several seeds, with their controls,
-scored once on the test split. What is chosen (the base's best temperature) is
-chosen on the development split. A rerun continues from the run folders.
+scored once on the test split. What is chosen (the best temperatures of the base and
+of the last round) is chosen on the development split. A rerun continues from the run
+folders.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from selfplay_kit.models import load_model
+from selfplay_kit.models import LanguageModel, load_model
 from selfplay_kit.rounds import Config, Round, evaluate, run
 from selfplay_kit.rules import OBJECTIVES
 
 from .record import over_seeds, provenance, save
 from .report import picture, stamp_all
 
-TEMPERATURES = (1.0, 0.7, 0.5, 0.3, 0.1)
-TEST_GAMES = 500
+TEMPERATURES = (1.0, 0.7, 0.5, 0.3, 0.1, 0.05, 0.02, 0.0)  # 0: the likeliest token
+DEVELOPMENT_GAMES, TEST_GAMES = 500, 500
 
 
 def spine(
@@ -39,7 +40,6 @@ def spine(
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run, score and write the spine; returns what was written to ``out``."""
-    began = time.perf_counter()
     result: dict[str, Any] = {
         "provenance": provenance(),
         "config": {
@@ -71,9 +71,13 @@ def spine(
     for objective in OBJECTIVES:
         played = play(base, objective, "above_mean", seeds)
         result["runs"][objective] = _merge_rounds([r for _, r in played])
+        last = [whole[-1].model(config) for config, whole in played]
+        best, by = best_temperature(last, objective, DEVELOPMENT_GAMES // seeds)
+        tell(f"{objective}: the last round is best at temperature {best} (development)")
         score = result["test"][objective] = {
             "last": _score(played, objective, 1.0),
-            "last_at_0.3": _score(played, objective, 0.3),
+            "last_best": _score(played, objective, best) | {"temperature": best},
+            "last_development": by,
         }
         score |= _base_scores(base, objective, seeds, tell)
         if objective != "strict":
@@ -84,20 +88,15 @@ def spine(
                 played = play(other, objective, "above_mean", other_seeds)
                 by = result["other_bases"].setdefault(other, {})
                 by[objective] = _merge_rounds([r for _, r in played])
-        save(result | {"seconds": time.perf_counter() - began}, out)
+        save(result | {"seconds": _seconds(result)}, out)
     return result
 
 
 def _base_scores(base, objective, seeds, tell) -> dict[str, Any]:
-    """The base on the test split, at 1 and at its best temperature, which is
-    chosen by the mean reward on the development split."""
+    """The base on the test split, at 1 and at its best temperature."""
     goal = OBJECTIVES[objective]
     lm = load_model(base)
-    by = {
-        t: evaluate(lm, goal, temperature=t, games=TEST_GAMES)["mean_points"]["value"]
-        for t in TEMPERATURES
-    }
-    best = max(by, key=lambda t: by[t])
+    best, by = best_temperature([lm], objective, DEVELOPMENT_GAMES)
     tell(f"{objective}: the base is best at temperature {best} (development)")
     scores = {
         t: over_seeds(
@@ -113,8 +112,25 @@ def _base_scores(base, objective, seeds, tell) -> dict[str, Any]:
     return {
         "base": scores[1.0],
         "base_best": scores[best] | {"temperature": best},
-        "base_development": {str(t): v for t, v in by.items()},
+        "base_development": by,
     }
+
+
+def best_temperature(
+    models: Sequence[LanguageModel], objective: str, games: int
+) -> tuple[float, dict[str, float]]:
+    """The temperature at which ``models`` earn the most points on the development
+    split, ``games`` each, and the points at every one of :data:`TEMPERATURES`."""
+
+    def points(t: float) -> float:
+        scores = [
+            evaluate(lm, OBJECTIVES[objective], temperature=t, games=games, seed=seed)
+            for seed, lm in enumerate(models)
+        ]
+        return fmean(s["mean_points"]["value"] for s in scores)
+
+    by = {t: points(t) for t in TEMPERATURES}
+    return max(by, key=lambda t: by[t]), {str(t): v for t, v in by.items()}
 
 
 def _score(played: list[tuple[Config, list[Round]]], objective: str, t: float):
@@ -142,6 +158,14 @@ def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
         row["seconds"] = [r.metrics["seconds"] for r in same]
         merged.append(row)
     return {"rounds": merged}
+
+
+def _seconds(found: Any) -> float:
+    """What all rounds took to play and train, whenever they were played."""
+    if isinstance(found, dict) and set(found) == {"train", "play"}:
+        return found["train"] + found["play"]
+    inner = found.values() if isinstance(found, dict) else found
+    return sum(map(_seconds, inner)) if isinstance(found, dict | list) else 0.0
 
 
 def arguments(p: argparse.ArgumentParser) -> None:

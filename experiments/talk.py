@@ -36,7 +36,7 @@ from selfplay_kit.talk import (
 
 from .record import over_seeds, provenance, save
 
-TEMPERATURES = (1.0, 0.5, 0.3, 0.1)
+TEMPERATURES = (1.0, 0.5, 0.3, 0.1, 0.02)
 DEVELOPMENT_GAMES = 200
 ABLATED = {  # name: (how, whose statements)
     "replace": ("replace", "both"),

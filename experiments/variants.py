@@ -54,6 +54,12 @@ def groups() -> dict[str, dict[str, Variant]]:
         },
         "filter": {"above_mean": standard, "no_filter": _one("filter", "no_filter", 3)}
         | {f: _one("filter", f, 2) for f in ("nonzero", "top_quarter", "everything")},
+        "intervention": {
+            "winners": Variant({"lam": -0.5}, 3),
+            "winners and their partners": Variant(
+                {"lam": -0.5, "filter": "either_above_mean"}, 3
+            ),
+        },
         "games": {str(k): _one("games", k, n) for k, n in ((125, 2), (250, 2))}
         | {"500": standard, "1000": _one("games", 1000)},
         "continue_from": {

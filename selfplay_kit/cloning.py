@@ -42,6 +42,7 @@ __all__ = [
     "_batches",
     "above_mean",
     "above_scenario_mean",
+    "either_above_mean",
     "everything",
     "fine_tune",
     "labelled_logits",
@@ -120,6 +121,13 @@ def above_scenario_mean(all_views: Sequence[View], rng: random.Random) -> list[V
     return [v for g in groups.values() for v in g if v.reward > _mean(g)]
 
 
+def either_above_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """Both sides of every game that has a side above the mean of all views: the
+    winners of :func:`above_mean`, and whoever they won from."""
+    winners = {id(v.transcript) for v in above_mean(all_views, rng)}
+    return [v for v in all_views if id(v.transcript) in winners]
+
+
 FILTERS: dict[str, Filter] = {
     f.__name__: f
     for f in (
@@ -129,6 +137,7 @@ FILTERS: dict[str, Filter] = {
         everything,
         no_filter,
         above_scenario_mean,
+        either_above_mean,
     )
 }
 

@@ -121,6 +121,15 @@ def test_everything():
     assert kept("everything", *THREE) == [(i, p) for i in range(3) for p in (0, 1)]
 
 
+def test_either_above_mean_keeps_the_winners_and_their_partners():
+    lopsided = deal((0, 1, 0))  # (3, 6) beside (5, 8) and nothing
+    assert kept("above_mean", *THREE) == [(0, 0), (0, 1), (1, 1)]
+    both = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert kept("either_above_mean", *THREE) == both
+    assert kept("either_above_mean", lopsided) == [(0, 0), (0, 1)]
+    assert kept("either_above_mean", NO_DEAL, NO_DEAL) == []
+
+
 def test_no_filter_keeps_as_many_drawn_by_chance():
     games = play_games(Fair(0.5), scenarios("train")[:60], SEMI, seed=0)
     all_views = views(games)
