@@ -28,7 +28,7 @@ INTRO = (
 EM = 9  # units of a drawing to one em; its letters are of size 10
 LIVE = "application/vnd.jupyter.widget-view+json"
 GOALS = "In this notebook you will"
-GUIDES = ("glossary", "troubleshooting", "handout", "teaching")
+GUIDES = ("glossary", "troubleshooting", "handout", "teaching", "study")
 
 
 def read(path: Path):

@@ -112,9 +112,7 @@ def _show(given: argparse.Namespace) -> int:
             print(f"  {name}: {told[0]}; {told[1]}")
             if name != first:
                 found = results.difference(some, measure, first, name)
-                needed = found["needed"] or "not known how many"
-                print(f"    more than {first} by {_told(found)}; such a difference "
-                      f"needs {needed} participants")  # fmt: skip
+                print(f"    beside {first}: {_compared(found)}")
     return 0
 
 
@@ -124,6 +122,15 @@ def _told(found: dict[str, Any]) -> str:
     low, high = found["low"], found["high"]
     interval = "no interval" if low is None else f"{low:.2f}, {high:.2f}"
     return f"{found['value']:.2f} [{interval}] ({found['n']} games)"
+
+
+def _compared(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "not compared before both have games"
+    if not found["needed"]:
+        return f"{_told(found)} more; how many participants that needs is not known yet"
+    people = f"{found['needed']} participants"
+    return f"{_told(found)} more; a difference of that size needs {people}"
 
 
 def _csv(given: argparse.Namespace) -> int:
@@ -137,6 +144,6 @@ def _csv(given: argparse.Namespace) -> int:
 def _delete(given: argparse.Namespace) -> int:
     study = Study(given.folder)
     lines = study.delete(given.code)
-    print(f"Deleted {lines} lines. Tables that were exported before still hold them:")
-    print(f"  python -m selfplay_study csv {given.folder}   writes them again")
+    print(f"Deleted {lines} lines. Tables that were exported before still hold them;")
+    print(f"this writes them again:  python run.py study csv {given.folder}")
     return 0

@@ -36,6 +36,8 @@ CSS = """<style>
 .study .spk-talk {max-height: 38vh}
 .study .bar {color: #333; font-size: 15px; border-bottom: 1px solid #bbb}
 .study .code {font: bold 34px monospace; letter-spacing: 3px; margin: 12px 0}
+.study .hint, .study summary {font-size: 15px; color: #333}
+.study summary {line-height: 44px}
 .study .trouble {background: #fdf0d5; border-left: 4px solid #8a5a00; padding: 8px}
 .study .widget-button {height: auto; min-height: 48px; width: 100%; margin: 6px 0;
   font-size: 17px; line-height: 1.2; white-space: normal; border-radius: 6px}
@@ -74,6 +76,11 @@ nobody gets a point.
 
 You play {games} games, each with other things and other values. The program need not \
 be the same in each; which it was is not told before the study is over."""
+
+HINT = (
+    '<p class="hint"><b>Ask</b> tells your partner what you would like to take. '
+    "<b>Propose</b> is private and final: talk first.</p>"
+)
 
 
 def paragraphs(text: str) -> str:
@@ -115,7 +122,8 @@ class Seat(Table):
         self._box.placeholder = "write to your partner"
         message.add_class("say")
         acts.add_class("acts")
-        self._play.children = (message, *steppers, worth, acts)
+        take, hint = w.HTML("What do you take?"), w.HTML(HINT)
+        self._play.children = (message, take, *steppers, worth, acts, hint)
         self._head.layout.display = "none"  # each kind's row says it already
         self.children = (self._head, self._talk, self._note, self._play)
 
@@ -139,7 +147,7 @@ class Seat(Table):
         people do or don't do, and is studied."""
         p, share = self.game.position(self.seat), self.picked
         points = sum(v * k for v, k in zip(p.values, share, strict=True))
-        self._worth.value = f"<p>Worth {points} of 10 points to you.</p>"
+        self._worth.value = f"<p>Together worth {points} of 10 points to you.</p>"
 
     def _finish(self) -> None:
         self._seated.close()
@@ -272,13 +280,15 @@ class Page(w.VBox):
     def rules(self) -> None:
         """The rules in plain words."""
         assert self.session is not None
-        goal = GOALS[self.session.objective]
-        text = RULES.replace("{goal}", goal)
-        text = text.replace("{games}", str(self.settings.games))
         self._show(
-            f"<h2>How it goes</h2>{paragraphs(text)}",
+            f"<h2>How it goes</h2>{self._rules_text()}",
             self._button("Start the first game", self.play, **MAIN),
         )
+
+    def _rules_text(self) -> str:
+        assert self.session is not None
+        text = RULES.replace("{goal}", GOALS[self.session.objective])
+        return paragraphs(text.replace("{games}", str(self.settings.games)))
 
     def play(self) -> None:
         """The next game, or the thanks."""
@@ -292,7 +302,9 @@ class Page(w.VBox):
                 deal, player, self.session, done=self.between, lost=self.trouble
             )
             goal = GOALS[self.session.objective].partition(". ")[0]
-            self._show(f"<p>You divide what is below. {goal}.</p>", self.seat)
+            again = "<details><summary>The rules again</summary>"
+            again = w.HTML(f"{again}{self._rules_text()}</details>")
+            self._show(f"<p>You divide what is below. {goal}.</p>", self.seat, again)
 
     def between(self, t: Transcript | None = None) -> None:
         """After a game, ``t``, or when somebody comes back."""
@@ -310,7 +322,8 @@ class Page(w.VBox):
         else:
             still = f"{left} game{'s' if left > 1 else ''} to go."
             go = self._button("Next game", self.play, **MAIN)
-            self._show(f"{text}<p>{still}</p>", go)
+            gone = [] if t else [self._button("Delete my games", self.delete)]
+            self._show(f"{text}<p>{still}</p>", go, *gone, games=False)
             go.focus()
 
     def _result(self, t: Transcript) -> str:
@@ -359,7 +372,7 @@ class Page(w.VBox):
             "<h2>Delete your games?</h2><p>All that is kept under your code will be "
             "removed. It can't be brought back.</p>",
             self._button("Yes, delete them", yes, **MAIN),
-            self._button("No, keep them", self.thanks),
+            self._button("No, keep them", self.between),
             games=False,
         )
 

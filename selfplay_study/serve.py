@@ -31,6 +31,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The word, please</title><style>
+body {font: 18px sans-serif; max-width: 30em; margin: 2em auto; padding: 0 1em}
+input, button {font: inherit; padding: 10px; margin: 4px 0}
+</style></head><body><main><h1>The word, please</h1>
+<form action="./"><p>It stands at the end of the address that you were given,
+after <b>token=</b></p><p><label for="word">Word</label>
+<input id="word" name="token" autocapitalize="none" autocomplete="off">
+<button>Go on</button></p></form></main></body></html>"""
+
 
 def notebook(title: str) -> str:
     """The page as a notebook of one cell."""
@@ -63,9 +74,22 @@ def own_address() -> str:
 
 def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int):
     """Voilà's configuration: what it may serve, to how many."""
+    from jupyter_server.auth.identity import PasswordIdentityProvider
+    from jupyter_server.auth.login import LoginFormHandler
     from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
     from tornado.web import HTTPError
     from traitlets.config import Config
+
+    class Word(LoginFormHandler):
+        def _render(self, message=None) -> None:
+            self.finish(DOOR)
+
+        def post(self) -> None:  # Jupyter's own form, and with it new passwords
+            raise HTTPError(404)
+
+    class Door(PasswordIdentityProvider):
+        def get_handlers(self) -> list[tuple[str, object]]:
+            return [("/login", Word)]
 
     class Rooms(AsyncMappingKernelManager):
         async def start_kernel(self, **options):  # type: ignore[override]
@@ -77,6 +101,7 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
     c.Voila.ip, c.Voila.port, c.Voila.open_browser = ip, port, False
     c.Voila.port_retries, c.Voila.log_level = 0, "ERROR"  # and no address is logged
     c.Voila.token = word
+    c.Voila.identity_provider_class = Door
     ping = {"ws_ping_interval": 30_000, "ws_ping_timeout": 30_000}  # ms
     c.Voila.tornado_settings = {"headers": HEADERS, **ping}
     c.Voila.root_dir = str(home)
@@ -115,7 +140,7 @@ def serve(
         ) from e
     study = Study(folder)
     where, stop = host(load(study.settings))
-    here = str(Path(__file__).resolve().parents[2])  # the pages use this very copy
+    here = str(Path(__file__).resolve().parents[1])  # the pages use this very copy
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ |= {VARIABLE: where, FOLDER: str(study.folder.resolve())}
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)

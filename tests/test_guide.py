@@ -1,6 +1,7 @@
 """The guide: its links lead somewhere, its words are explained, what it quotes is
 what the kit says, and its numbers are what a command makes."""
 
+import argparse
 import importlib.util
 import itertools
 import re
@@ -11,6 +12,7 @@ import pytest
 
 from experiments import guide
 from selfplay_kit import rules
+from selfplay_study import commands
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -63,6 +65,16 @@ def test_every_command_of_run_py_is_one():
     assert len(commands) > 10
     for command in commands:
         run.parse(command.split())  # raises SystemExit for what it does not know
+
+
+def test_every_command_of_a_study_is_one():
+    parser = argparse.ArgumentParser()
+    commands.arguments(parser)
+    said = re.findall(r"^python run\.py (study .*)", TEXTS["study"], re.MULTILINE)
+    assert len(said) >= 6
+    for command in said:
+        options, rest = launcher().parse(command.split())
+        parser.parse_args(launcher().what_to_run(options, rest)[2:])
 
 
 README = (ROOT / "README.md").read_text("utf-8")

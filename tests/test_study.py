@@ -631,6 +631,14 @@ def test_a_page_tells_nothing_of_partner_values_or_others(tmp_path):
         assert secret not in state.replace("-", "")
 
 
+def test_the_rules_can_be_read_again_in_a_game(tmp_path):
+    page = a_page(tmp_path)
+    start(page)
+    again = page._body.children[-1].value
+    assert "<details>" in again and "in private, what you take" in again
+    assert "Propose</b> is private and final" in page.seat._play.children[-1].value
+
+
 def test_a_second_tap_begins_no_second_game(tmp_path):
     page = a_page(tmp_path)
     first = start(page)
@@ -652,6 +660,20 @@ def test_a_page_whose_code_went_on_elsewhere_says_so(tmp_path):
     assert "another window" in words(page) and folder.show_code(code) in words(page)
     tap(page, "Go on with my code")
     assert "free to say no" in words(page)
+
+
+def test_who_comes_back_may_delete_or_go_on(tmp_path):
+    page = a_page(tmp_path)
+    start(page)
+    page.session = page.study.resume(page.session.code)
+    page.between()
+    assert "does not count" in words(page)
+    tap(page, "Delete my games")
+    tap(page, "No, keep them")
+    assert "Welcome back" in words(page)
+    tap(page, "Delete my games")
+    tap(page, "Yes, delete them")
+    assert page.study.participants() == [] and "no longer kept" in words(page)
 
 
 def test_points_can_be_hidden(tmp_path):
@@ -689,12 +711,14 @@ def test_the_commands(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "2 games a person, semi, coop" in said and "fair, stubborn" in said
     assert "for your institution\nto say" in said and "Nobody is obliged" in said
+    assert main(["show", where]) == 0
+    assert "beside fair: not compared before both" in capsys.readouterr().out
     study = Study(where)
     simulated.simulate(study, simulated.scripted_people(8))
     assert main(["show", where]) == 0
     said = capsys.readouterr().out
     assert "8 participants (SIMULATED), 16 games, 0 left" in said
-    assert "coop: joint" in said and "more than fair by" in said
+    assert "coop: joint" in said and "beside fair: " in said
     assert main(["csv", where]) == 0
     assert len(read_csv(tmp_path / "class" / "csv" / "games.csv")) == 16
     code = study.participants()[0].code

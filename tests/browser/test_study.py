@@ -40,7 +40,7 @@ def serving(tmp_path_factory, *more):
     study = Study.new(home / "class", settings)
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-m", "selfplay_kit", "study", "serve"]
+    command = [sys.executable, "-m", "selfplay_study", "serve"]
     command += [str(study.folder), "--port", str(port), *more]
     ready = f"{url}voila/static/voila.js"  # the page itself would take a place
     return served(command, ready, home, seconds=120), Room(study, url)
@@ -161,7 +161,7 @@ def test_one_person_plays_a_whole_study_by_touch(browser_page, room):
         page.get_by_text(f"game {number + 1} of {GAMES}").wait_for()
         if number == 0:
             button(page, "+").first.tap()
-            page.get_by_text(re.compile(r"Worth \d+ of 10")).wait_for()
+            page.get_by_text(re.compile(r"worth \d+ of 10")).wait_for()
             comfortable(page, "game")
         play(page)
         if number == 0:
@@ -346,5 +346,9 @@ def test_a_word_keeps_strangers_out_and_the_room_has_its_size(tmp_path_factory):
         code, _, text = status(room.url)
         assert "kernelId" not in text and code in (200, 403)
         assert "kernelId" not in status(room.url + "?token=wrong")[2]
+        door = status(room.url)[2]
+        assert 'name="token"' in door and "password" not in door.lower()
+        with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
+            urllib.request.urlopen(room.url + "login", b"password=x&new_password=x")
         assert "kernelId" in status(room.url + "?token=k3f9qx")[2]
         assert status(room.url + "?token=k3f9qx")[0] == 503  # the one place is taken
