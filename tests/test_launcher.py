@@ -7,6 +7,8 @@ these tests (`run.py test`).
 import argparse
 import ast
 import importlib.util
+import json
+import os
 import runpy
 import subprocess
 import sys
@@ -297,6 +299,40 @@ def test_doctor_needs_nothing_installed():
     assert {"Python", "memory", "disk", "GPU", ".venv", "notebooks"} <= titles
     assert "could not tell" not in told.stdout
     assert time.monotonic() - start < 60
+
+
+def recorded(name):
+    return json.loads((RUN.parent / "data/reference" / name).read_text("utf-8"))
+
+
+def test_memory_asked_for_follows_from_recorded_peaks(run):
+    notebooks = recorded("binder.json")["notebooks"]
+    seen = {n: r["peak_memory_bytes"] / 1e9 for n, r in notebooks.items()}
+    tiny = max(peak for n, peak in seen.items() if n[:2] >= "03")
+    assert run.TINY_GB - 1 < tiny <= run.TINY_GB  # and Binder has 2 GB
+    smollm = recorded("smollm.json")["precision"]["bf16"]["peak"] / 1e9
+    assert run.SMOLLM_GB - 1 < smollm <= run.SMOLLM_GB + 0.1
+
+
+@pytest.mark.parametrize(
+    ("there", "told"), [(1.5, "hardly"), (2, "yes, one"), (9, "y")]
+)
+def test_doctor_says_what_memory_allows(run, monkeypatch, there, told):
+    monkeypatch.setattr(run, "memory_gb", lambda: there)
+    monkeypatch.setattr(run, "is_intel_mac", lambda *_: False)
+    line = run.tell_notebooks().splitlines()[1]
+    assert line.split("tiny model")[1].strip().startswith(told)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="containers of Linux")
+@pytest.mark.parametrize(("limit", "small"), [("2147483648", True), ("max", False)])
+def test_a_container_has_the_memory_that_it_is_given(
+    run, monkeypatch, tmp_path, limit, small
+):
+    (tmp_path / "memory.max").write_text(limit + "\n", encoding="utf-8")
+    limits = (tmp_path / "memory.max", tmp_path / "not there")
+    monkeypatch.setattr(run, "MEMORY_LIMITS", limits)
+    assert (run.memory_gb() == pytest.approx(2.147, abs=0.001)) == small
 
 
 def test_doctor_survives_a_probe_that_fails(run, monkeypatch, capsys):
