@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from experiments.record import over_seeds, provenance, save
+from experiments.smollm import TRAINING
 from selfplay_kit.decode import Rows
 from selfplay_kit.dialogue import dialogue
 from selfplay_kit.game import Game
@@ -129,8 +130,8 @@ def main() -> None:
                 rounds=given.rounds,
                 games=given.games,
                 temperature=0.7,
-                epochs=1,
                 seed=seed,
+                **TRAINING | {"accumulate": 1},
                 filter="above_mean" if gpu else "everything",
             )
             done.append(run(config, given.runs / f"{objective}-seed{seed}"))
