@@ -10,13 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import CANNOT, cells
+from selfplay_kit.ledger import CANNOT, UNDECIDED, cells
 
 ROWS = {
     "base": "base, temperature 1",
     "base_best": "base, its best temperature",
     "no_filter": "10 rounds, no filter",
     "last": "10 rounds, the paper's filter",
+    "last_best": "10 rounds, the paper's filter, at its best temperature",
 }
 TABLES = (
     ("semi", "mean_points", "Semi-competitive, points a player"),
@@ -146,7 +147,7 @@ def ledger_block(ledger: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for row in ledger["rows"]:
-        undecided = row["pretrained"] and row["verdict"] == CANNOT
+        undecided = row["pretrained"] and row["verdict"] in (CANNOT, UNDECIDED)
         if row["id"] in HEADLINES and not undecided:
             told, *rest = cells(row)
             model = f" ({row['model']})" if row["pretrained"] else ""

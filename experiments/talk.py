@@ -25,7 +25,7 @@ from selfplay_kit.metrics import METRICS, seed_interval, summarise
 from selfplay_kit.models import LanguageModel, load_model
 from selfplay_kit.play import play_games
 from selfplay_kit.rounds import Config, Round, evaluate, run
-from selfplay_kit.rules import COOP, scenarios
+from selfplay_kit.rules import COOP, Objective, scenarios
 from selfplay_kit.talk import (
     ablation,
     blind_joint,
@@ -77,19 +77,27 @@ class Arm:
         return Config(base=self.base, seed=seed, **self.changes)
 
 
-FASTER: dict[str, Any] = {"epochs": 3, "lr": 1e-3}  # the kit's own recipe
-SHORT = FASTER | {"rounds": 10}  # and the length of the recorded spine's runs
+SHORT: dict[str, Any] = {"epochs": 3, "lr": 1e-3, "rounds": 10}  # as the spine's
+
+CALM, COLD = {"temperature": 0.7}, {"temperature": 0.4}  # play while training
 
 ARMS = {
     "above_mean": Arm("tiny-talk", CLONING),
     "above_scenario_mean": Arm("tiny-talk", WITHIN),
+    "above_mean, T 0.7": Arm("tiny-talk", CLONING | CALM),
+    "above_scenario_mean, T 0.7": Arm("tiny-talk", WITHIN | CALM),
     "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 3),
-    "above_scenario_mean, group 2": Arm("tiny-talk", WITHIN | {"group": 2}, 3),
     "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
-    "above_mean, faster": Arm("tiny-talk", CLONING | FASTER, 3),
     "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
     "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
-    "policy_gradient": Arm("tiny-talk", GRADIENT, 3),
+    "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | COLD, 3),
+    "weak, above_scenario_mean, T 0.4": Arm("tiny-weak", WITHIN | COLD, 3),
+    "policy_gradient, T 0.7": Arm("tiny-talk", GRADIENT | CALM, 3),
+} | {
+    f"above_scenario_mean, T 0.7, λ = {lam:g}": Arm(
+        "tiny-talk", WITHIN | CALM | {"lam": lam}, 2
+    )
+    for lam in (0.5, 0.0, -0.5)
 }
 
 
@@ -150,12 +158,14 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
         config = arm.config(seed)
         whole = run(config, folder, on_round=_teller(folder.name, tell))
         played.append((folder, whole, whole[-1].model(config)))
-    chosen, by = _temperature([lm for *_, lm in played])
+    objective = Objective(arm.config(0).lam)
+    chosen, by = _temperature([lm for *_, lm in played], objective)
     tell(f"{name}: best at temperature {chosen} (development)")
     test = {}
     for t in sorted({1.0, chosen}):
         found = [
-            _cached(f / "test.json", lm, t, ablated=t == chosen) for f, _, lm in played
+            _cached(f / "test.json", lm, t, objective, ablated=t == chosen)
+            for f, _, lm in played
         ]
         test[str(t)] = _over(found) | {"seeds": found}
     return {
@@ -170,7 +180,7 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
         "development": by,
         "temperature": chosen,
         "test": test,
-        "cross_play": _cross_play([lm for *_, lm in played], chosen),
+        "cross_play": _cross_play([lm for *_, lm in played], chosen, objective),
     }
 
 
@@ -196,13 +206,15 @@ def _games(r: Round) -> int:
     return int(r.metrics["mean_joint"]["n"])
 
 
-def _temperature(models: Sequence[LanguageModel]) -> tuple[float, dict[str, float]]:
+def _temperature(
+    models: Sequence[LanguageModel], objective: Objective = COOP
+) -> tuple[float, dict[str, float]]:
     """The temperature with the best mean joint score on the development split."""
     by = {
         t: fmean(
-            evaluate(lm, COOP, games=DEVELOPMENT_GAMES, temperature=t)["mean_joint"][
-                "value"
-            ]
+            evaluate(lm, objective, games=DEVELOPMENT_GAMES, temperature=t)[
+                "mean_joint"
+            ]["value"]
             for lm in models
         )
         for t in TEMPERATURES
@@ -211,13 +223,18 @@ def _temperature(models: Sequence[LanguageModel]) -> tuple[float, dict[str, floa
 
 
 def _cached(
-    where: Path, lm: LanguageModel, temperature: float, *, ablated: bool
+    where: Path,
+    lm: LanguageModel,
+    temperature: float,
+    objective: Objective = COOP,
+    *,
+    ablated: bool,
 ) -> dict[str, Any]:
     """The test scores of ``lm``, from ``where`` if they stand there."""
     key = f"{lm.report.weights_hash}/{temperature}/{ablated}"
     there = json.loads(where.read_text("utf-8")) if where.exists() else {}
     if key not in there:
-        there[key] = score(lm, temperature, ablated=ablated)
+        there[key] = score(lm, temperature, objective, ablated=ablated)
         where.parent.mkdir(parents=True, exist_ok=True)
         where.write_text(json.dumps(there), "utf-8")
     return there[key]
@@ -226,12 +243,13 @@ def _cached(
 def score(
     lm: LanguageModel,
     temperature: float,
+    objective: Objective = COOP,
     *,
     ablated: bool = True,
     split: str = "test",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """``lm`` with itself, each scenario of ``split`` once, cooperatively.
+    """``lm`` with itself, each scenario of ``split`` once, under ``objective``.
 
     Returns the metrics of :func:`~selfplay_kit.metrics.summarise` and
     :func:`~selfplay_kit.talk.statement_metrics`, ``over_blind`` (joint points above
@@ -240,13 +258,13 @@ def score(
     """
     pool = scenarios(split)
     player = LMPlayer(lm, temperature=temperature)
-    plain = play_games(player, pool, COOP, seed=seed)
+    plain = play_games(player, pool, objective, seed=seed)
     over = [sum(t.points) - blind_joint(t.scenario) for t in plain]
-    found = summarise(plain, COOP, seed=seed) | statement_metrics(plain, seed=seed)
+    found = summarise(plain, objective, seed=seed) | statement_metrics(plain, seed=seed)
     found["over_blind"] = by_scenario(pool, over, seed=seed)
     for name, (how, speakers) in ABLATED.items() if ablated else ():
         changed = ablation(
-            player, pool, COOP, how, speakers=speakers, seed=seed, plain=plain
+            player, pool, objective, how, speakers=speakers, seed=seed, plain=plain
         )
         found[f"drop_{name}"] = changed["drop"]
     return found
@@ -267,7 +285,9 @@ def _rounds(runs: Sequence[Sequence[Round]]) -> list[dict[str, Any]]:
     ]
 
 
-def _cross_play(models: Sequence[LanguageModel], temperature: float) -> dict[str, Any]:
+def _cross_play(
+    models: Sequence[LanguageModel], temperature: float, objective: Objective = COOP
+) -> dict[str, Any]:
     """Each seed with the next: do they share a language? Joint points, test."""
     if len(models) < 3:
         return {}
@@ -275,7 +295,8 @@ def _cross_play(models: Sequence[LanguageModel], temperature: float) -> dict[str
     joint = []
     for a, b in pairs:
         players = [LMPlayer(lm, temperature=temperature) for lm in (a, b)]
-        games = play_games((players[0], players[1]), scenarios("test"), COOP, seed=0)
+        both, pool = (players[0], players[1]), scenarios("test")
+        games = play_games(both, pool, objective, seed=0)
         joint.append(fmean(sum(t.points) for t in games))
     return {"mean_joint": seed_interval(joint) | {"values": joint}}
 

@@ -1,11 +1,11 @@
 """A claim, our number for it, and the verdict that follows: by rule, never by hand.
 
 A :class:`Claim` says where our number would have to lie. The verdict asks where the
-number's whole 95 % interval lies: inside, outside, or neither. What it may then be
-called depends on the model. A model made for this game (``tiny``) was taught to play
-it, so it can show how the algorithm works and no more: *illustrates* or *does not
-illustrate*. Only a pre-trained model can read *holds* or *differs*. Where nothing
-can be said, the row says so and why.
+number's whole 95 % interval lies: inside, outside, or neither, which is *not decided*.
+What the first two may be called depends on the model. A model made for this game
+(``tiny``) was taught to play it, so it can show how the algorithm works and no more:
+*illustrates* or *does not illustrate*. Only a pre-trained model can read *holds* or
+*differs*. Where nothing can be said, the row says so and why.
 
 >>> rise = Claim("rise", "scores", "Points rise.", of="change", above=0)
 >>> weigh(rise, [5.1, 5.4, 5.2], [0.5, 0.6, 0.4], model="tiny-weak")["verdict"]
@@ -29,9 +29,9 @@ from . import data
 from .metrics import seed_interval
 
 ILLUSTRATES, NOT_ILLUSTRATES = "illustrates", "does not illustrate"
-HOLDS, DIFFERS = "holds", "differs"
+HOLDS, DIFFERS, UNDECIDED = "holds", "differs", "not decided"
 CANNOT, NOT_RUN = "cannot be tested here", "not run yet"
-VERDICTS = (ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS, CANNOT, NOT_RUN)
+VERDICTS = (ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS, UNDECIDED, CANNOT, NOT_RUN)
 KINDS = ("result", "beside", "question")
 QUANTITIES = {
     "after": "the number",
@@ -166,9 +166,10 @@ def verdict(number: Number, claim: Claim, *, pretrained: bool) -> str:
     found = lies(number, *claim.region)
     if number["low"] is None:
         return CANNOT
-    if pretrained:
-        return {True: HOLDS, False: DIFFERS, None: CANNOT}[found]
-    return ILLUSTRATES if found else NOT_ILLUSTRATES
+    if found is None:
+        return UNDECIDED
+    yes, no = (HOLDS, DIFFERS) if pretrained else (ILLUSTRATES, NOT_ILLUSTRATES)
+    return yes if found else no
 
 
 def judged(claim: Claim, after: Any, before: Any = None) -> Number:
