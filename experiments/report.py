@@ -123,6 +123,28 @@ def minutes_block(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+COSTS = ("tutorial", "downloads", "binder")
+
+
+def costs_block(
+    results: dict[str, Any], downloads: dict[str, Any], binder: dict[str, Any]
+) -> str:
+    """What `run.py tutorial` takes: download, disk, minutes and memory."""
+    notebooks = results["notebooks"].values()
+    sizes = {
+        name: f"{s['bytes'] / 1e6:.0f} MB" for name, s in downloads["sets"].items()
+    }
+    disk = binder["environment"]["whole_bytes"] / 1e9
+    minutes = sum(entry["seconds"] for entry in notebooks) / 60
+    peak = max(entry["peak_memory_bytes"] for entry in notebooks) / 1e9
+    return (
+        f"Recorded ({downloads['system']}, no GPU): the tutorial downloads "
+        f"{sizes['all notebooks']}, then runs {minutes:.1f} minutes and takes up to "
+        f"{peak:.2f} GB of memory; such an environment took {disk:.1f} GB of disk. "
+        f"Without torch the download is {sizes['notebooks 00 to 02 (`--no-torch`)']}."
+    )
+
+
 HEADLINES = (  # claims of the ledger that the README shows
     "semi-points",
     "coop-points",
@@ -194,3 +216,7 @@ def stamp_all(readme: Path, reference: Path) -> None:
         if (reference / f"{name}.json").exists():
             found = json.loads((reference / f"{name}.json").read_text("utf-8"))
             stamp(readme, name, block(found))
+    files = [reference / f"{name}.json" for name in COSTS]
+    if all(file.exists() for file in files):
+        read = (json.loads(file.read_text("utf-8")) for file in files)
+        stamp(readme, "costs", costs_block(*read))

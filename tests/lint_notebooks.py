@@ -10,11 +10,15 @@ import re
 LINES, COLUMNS, CELLS = 20, 88, 45
 GOALS = "In this notebook you will"
 EXERCISES = 2
-EXERCISE = {
-    "grade (easy, medium, hard)": r"\b(easy|medium|hard)\b|[●○]{3}",
-    "minutes": r"\b\d+ minutes\b",
-    "collapsed hint": r"<details>\s*<summary>Hint",
-}
+HEADER = re.compile(
+    r"^### Exercise (\d+\.\d+): \S.* · (easy|medium|hard) · (\d+) minutes$",
+    re.MULTILINE,
+)
+HINT = re.compile(r"<details>\s*<summary>Hint")
+TIME = re.compile(
+    r"\babout (\d+) minutes, (\d+) of them for the exercises \(an estimate\)",
+    re.IGNORECASE,
+)
 
 
 def outside_code(text: str) -> str:
@@ -41,32 +45,57 @@ def tagged(notebook: dict, tag: str) -> list[dict]:
 
 
 def exercise_problems(notebook: dict, solved: bool) -> list[str]:
-    """At least two exercises; each with its grade, minutes, hint, cell and check.
-
-    The text of an exercise is the last Markdown cell before its code that names
-    an exercise.
-    """
+    """At least two exercises; each with its header, hint, cell and check."""
     said, text, found = [], "", 0
     kind = "solution" if solved else "exercise"
     cells = notebook["cells"]
+    chapter = re.match(r"0?(\d+) · ", (headings(notebook) or [(1, "")])[0][1])
     for at, cell in enumerate(cells):
         if cell["cell_type"] == "markdown":
-            if re.search(r"\bexercise\b", cell["source"], re.IGNORECASE):
-                text = cell["source"]
+            text += "\n" + cell["source"]
         elif has_tag(cell, kind):
             found += 1
-            # A cell may hold several: what belongs to this one is the last.
-            own = re.split(r"\bexercise\b", text, flags=re.IGNORECASE)[-1]
-            for what, pattern in EXERCISE.items():
-                if not re.search(pattern, own, re.IGNORECASE):
-                    said.append(f"cell {cell['id']}: its exercise has no {what}")
+            number = f"{chapter[1] if chapter else '?'}.{found}"
+            marks = list(HEADER.finditer(text))
+            if [mark[1] for mark in marks] != [number]:
+                line = f"'### Exercise {number}: … · easy · 5 minutes'"
+                said.append(f"cell {cell['id']}: no header, or several, like {line}")
+            if not HINT.search(text, marks[-1].end() if marks else 0):
+                said.append(f"cell {cell['id']}: its exercise has no collapsed hint")
             later = itertools.takewhile(lambda c: not has_tag(c, kind), cells[at + 1 :])
-            if not any(has_tag(c, "check") for c in later):
+            checks = [c["source"] for c in later if has_tag(c, "check")]
+            if not checks:
                 said.append(f"cell {cell['id']} is an exercise without a check")
+            elif f"Exercise {number}" not in checks[0]:
+                said.append(f"the check of cell {cell['id']} isn't of {number}")
             text = ""
     if found < EXERCISES:
         said.append(f"has {found} exercises, fewer than {EXERCISES}")
     return said
+
+
+def exercise_minutes(notebook: dict) -> list[int]:
+    """The minutes of every exercise, as the headers state them."""
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "markdown"]
+    return [int(m[3]) for cell in cells for m in HEADER.finditer(cell["source"])]
+
+
+def time_problems(notebook: dict) -> list[str]:
+    """How long it takes is said once, and the exercises fit into that."""
+    text = " ".join(" ".join(c["source"].split()) for c in notebook["cells"][:3])
+    told, needed = TIME.findall(text), sum(exercise_minutes(notebook))
+    if len(told) != 1:
+        return [
+            "does not say 'about 20 minutes, 10 of them for the exercises (an "
+            "estimate)' at its start"
+        ]
+    whole, exercises = map(int, told[0])
+    if exercises != needed or needed >= whole:
+        return [
+            f"says {whole} minutes, {exercises} of them for the exercises, which "
+            f"take {needed}"
+        ]
+    return []
 
 
 def cell_problems(cell: dict) -> list[str]:
@@ -122,8 +151,11 @@ def shape_problems(notebook: dict) -> list[str]:
     if not any(text.startswith("recap") for text in titles):
         said.append("has no section 'Recap'")
     closing = cells[-1]["source"] if cells[-1]["cell_type"] == "markdown" else ""
-    if not re.search(r"^(#+ +|.*\*\*)?Next\b", closing, re.MULTILINE):
+    coming = re.search(r"^(#+ +|.*\*\*)?Next\b.*", closing, re.MULTILINE | re.DOTALL)
+    if not coming:
         said.append("does not end with a cell in which a line says what is Next")
+    elif not re.search(r"\]\(\d\d_\w+\.ipynb\)", coming[0]):
+        said.append("names what is Next without a link to a notebook")
     return said
 
 
@@ -131,6 +163,10 @@ def problems(notebook: dict, solved: bool = False) -> list[str]:
     """What is wrong with a notebook; `solved` for a solutions notebook."""
     said = [what for cell in notebook["cells"] for what in cell_problems(cell)]
     said += outline_problems(notebook) + shape_problems(notebook)
+    said += time_problems(notebook)
+    every = "\n".join(cell["source"] for cell in notebook["cells"])
+    for name in re.findall(r"\bexercise (?!\d+\.\d)\d", every, re.IGNORECASE):
+        said.append(f"says {name!r}: an exercise has a number such as 1.2")
     told = [cell for cell in notebook["cells"] if not has_tag(cell, "fetch")]
     if len(told) > CELLS:
         said.append(f"has {len(told)} cells, more than {CELLS}")

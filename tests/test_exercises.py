@@ -92,6 +92,10 @@ WHAT_IS_LEFT = """\
 mine = best_share(view, self.aim(view))
         return tuple(n - k for n, k in zip(view.counts, mine))"""
 THE_WORST = "return min(view.shares(), key=view.points)"
+THE_MEAN = "mean = sum(joint) / len(joint)"
+ALL_VALUES = '(row["ours"] or {}).get("judged", {}).get("values", [])'
+ALWAYS_VALUES = 'row["ours"]["judged"]["values"] if row["ours"] else []'
+EVERY = "all(k <= n for k, n in zip(share, counts, strict=True))"
 
 
 # One entry a check: what it is given, and wrong answers. A wrong answer is an edit of
@@ -144,10 +148,16 @@ TABLE = {
         nothing,
         [
             ("fullmatch", "search", "'[message] ok [propose] (2 books, 0 hats"),
-            ("all(k <= n", "all(k <= 4", "'[propose] (4 books, 0 hats, 1 ball)' must"),
-            (r"( \[END\])?", "", "is a fine proposal"),
+            ("fullmatch", "match", "1 ball) [message] ok ?' must give False"),
+            ("FORM, line", "FORM + '.*', line", "[message] ok ?' must give False"),
+            (r"(\d+) books?", "([0-3]) books?", "pool (4, 1, 1), '[propose] (4 books"),
+            (r"(\d+) hats?", "([01]) hats?", "pool (1, 2, 3), '[propose] (0 books, 2"),
+            (EVERY, "share[0] <= counts[0]", "0 hats, 2 balls)' must give False"),
+            (EVERY, "share <= (3, 1, 1)", "must give"),
+            ("all(k <= n", "all(k <= 4", "pool (1, 2, 3), '[propose] (2 books"),
+            (r"( \[END\])?", "", "[END]' must give (2, 0, 1); yours gives False"),
             (r"\[propose\] ", ".*", "'[message]"),
-            ("and share", "and (1, 1, 0)", "is (2, 0, 1); yours gives (1, 1, 0)"),
+            ("and share", "and (1, 1, 0)", "give (2, 0, 1); yours gives (1, 1, 0)"),
             ("return False", "return None", "must give False; yours gives None"),
         ],
     ),
@@ -168,7 +178,7 @@ TABLE = {
             ("return best_share(view, self.aim(view))", "return (9, 9, 9)", "share of"),
         ],
     ),
-    ("03_a_model_at_the_table", "soften"): (
+    ("03_a_model_at_the_table", "Exercise 3.1"): (
         some_logits,
         [
             ("logits / temperature", "logits", "T = 0.3"),
@@ -177,7 +187,7 @@ TABLE = {
             ("grown / grown.sum()", "grown", "not 1"),
         ],
     ),
-    ("03_a_model_at_the_table", "be the parser"): (
+    ("03_a_model_at_the_table", "Exercise 3.2"): (
         nothing,
         [
             ('"a": "proposal_first"', '"a": None', "about a: [propose]"),
@@ -185,7 +195,7 @@ TABLE = {
             (', "h": "must_propose"', "", "h is missing"),
         ],
     ),
-    ("04_one_round", "the filter"): (
+    ("04_one_round", "Exercise 4.1"): (
         a_batch,
         [
             ("v.reward > mean", "v.reward >= mean", "you keep"),
@@ -198,7 +208,7 @@ TABLE = {
             ),
         ],
     ),
-    ("04_one_round", "kept under three objectives"): (
+    ("04_one_round", "Exercise 4.2"): (
         nothing,
         [
             ("(1, 0), (1, 1), (2, 0)},\n}", "(2, 0)},\n}", "-1: look again at [(1, 0)"),
@@ -206,7 +216,7 @@ TABLE = {
             (", (2, 0), (2, 1)}", ", (2, 0)}", "+1: look again at [(2, 1)]"),
         ],
     ),
-    ("04_one_round", "the mask"): (
+    ("04_one_round", "Exercise 4.3"): (
         a_batch,
         [
             ('turn.own == "mine"', "True", "labels for a row"),
@@ -216,7 +226,7 @@ TABLE = {
             ("turn.ids if mine", "[*turn.ids[:-1], IGNORE] if mine", "labels for a"),
         ],
     ),
-    ("04_one_round", "clone"): (
+    ("04_one_round", "Exercise 4.4"): (
         a_batch,
         [
             ("logits[:-1], -1), labels[1:]", "logits, -1), labels", "nats: shift, or"),
@@ -225,7 +235,7 @@ TABLE = {
             ("-log_chances", "log_chances", "nats: shift, or"),
         ],
     ),
-    ("05_self_play", "exercise 1"): (
+    ("05_self_play", "Exercise 5.1"): (
         nothing,
         [
             (">= level", "> level", "come in rounds"),
@@ -234,7 +244,7 @@ TABLE = {
             ("return -1", "return len(rows)", "yours gives 4"),
         ],
     ),
-    ("05_self_play", "exercise 2"): (
+    ("05_self_play", "Exercise 5.2"): (
         nothing,
         [
             ("points[0] / deals[0]", "points[1] / deals[1]", "yours gives 3.6"),
@@ -242,7 +252,7 @@ TABLE = {
             ("return from_deals, ", "return 0, from_deals + ", "yours gives 0"),
         ],
     ),
-    ("06_a_quantised_model", "weigh it"): (
+    ("06_a_quantised_model", "Exercise 6.1"): (
         nothing,
         [
             ("linear / 2", "linear", "32 + 4 = 36 bytes"),
@@ -251,7 +261,7 @@ TABLE = {
             ("2 * other", "(2 * other if not linear else other)", "72 + 20 bytes"),
         ],
     ),
-    ("06_a_quantised_model", "to agree, or to bargain"): (
+    ("06_a_quantised_model", "Exercise 6.2"): (
         nothing,
         [
             ("(p + q) / 2", "p", "it is 0.786, not 0.714"),
@@ -260,7 +270,7 @@ TABLE = {
             ("(b - a) * (p + q)", "(q - p) * (a + b)", "it is 1.000, not 0.000"),
         ],
     ),
-    ("07_does_it_transfer", "the first speaker"): (
+    ("07_does_it_transfer", "Exercise 7.1"): (
         nothing,
         [
             (
@@ -277,7 +287,7 @@ TABLE = {
             (" - t.points[1 - t.first]", "", "yours gives"),
         ],
     ),
-    ("07_does_it_transfer", "what a floor leaves"): (
+    ("07_does_it_transfer", "Exercise 7.2"): (
         nothing,
         [
             (">= floor", "> floor", "floor 6: it is 7, yours gives 5"),
@@ -290,7 +300,7 @@ TABLE = {
             ),
         ],
     ),
-    ("08_why_does_it_work", "exercise 1"): (
+    ("08_why_does_it_work", "Exercise 8.1"): (
         nothing,
         [
             ("needed - 1, K", "needed, K", "one deal in 500 games needs 0.006"),
@@ -299,11 +309,16 @@ TABLE = {
             ("needed - 1, K", "0, K", "need [0.003, 0.056, 0.102]; yours"),
         ],
     ),
-    ("08_why_does_it_work", "exercise 2"): (
+    ("08_why_does_it_work", "Exercise 8.2"): (
         nothing,
         [
             ("total > mean]", "total > mean and not v.seat]", "both sides of a game"),
             ("> mean", "> 0", "views 0 to 3 are above the mean"),
+            (
+                THE_MEAN,
+                "from statistics import median; mean = median(joint)",
+                "not the median",
+            ),
             ("> mean", ">= mean", "where all games are alike"),
         ],
     ),
@@ -326,10 +341,11 @@ TABLE = {
             ("any(inside) and not all(inside)", "any(inside)", "['up', 'up', 'st"),
             ("low <= v <= high", "low < v < high", "(1, -1) is not"),
             ('(row["ours"] or {})', 'row["ours"]', "it raised AttributeError"),
+            (ALL_VALUES, ALWAYS_VALUES, "it raised KeyError: 'values'"),
             ("not all(inside)", "all(inside)", "(1, -1) is torn"),
         ],
     ),
-    ("10_a_class_study", "the error over people"): (
+    ("10_a_class_study", "Exercise 10.1"): (
         nothing,
         [
             (
@@ -346,7 +362,7 @@ TABLE = {
             ),
         ],
     ),
-    ("10_a_class_study", "people needed"): (
+    ("10_a_class_study", "Exercise 10.2"): (
         nothing,
         [
             ("math.ceil", "", "no whole number"),
@@ -356,7 +372,7 @@ TABLE = {
             ("error / aim", "error", "(10, 1.0, 2.0): 20 people"),
         ],
     ),
-    ("11_talk_that_pays", "the line"): (
+    ("11_talk_that_pays", "Exercise 11.1"): (
         nothing,
         [
             ("x > mean", "x >= mean", "look at"),
@@ -364,7 +380,7 @@ TABLE = {
             ("g if within else every", "g", "within=False: look at"),
         ],
     ),
-    ("11_talk_that_pays", "the share of truth"): (
+    ("11_talk_that_pays", "Exercise 11.2"): (
         told_games,
         [
             ("values[s.seat]", "values[1 - s.seat]", "for tellers it is 1.000"),
@@ -453,6 +469,26 @@ def test_every_check_has_an_entry_with_a_wrong_answer():
     found = [(s, checked(c)) for s, c in cells if derive.has_tag(c, "check")]
     assert sorted(map(str, found)) == sorted(map(str, TABLE))
     assert [key for key, (_, answers) in TABLE.items() if not answers] == []
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in derive.sources(NOTEBOOKS)])
+def test_an_answer_is_used_only_where_its_check_said_right(stem):
+    answers, loose = set(), []
+    for cell in code_cells(stem):
+        statements = ast.parse(cell.source).body
+        if derive.has_tag(cell, "exercise"):
+            stub = {ast.unparse(s): names(s)[0] for s in statements}
+        elif derive.has_tag(cell, "solution"):
+            given = {ast.unparse(s) for s in statements}
+            answers |= set().union(*(stub[s] for s in stub if s not in given))
+        elif not derive.has_tag(cell, "check"):
+            for statement in statements:
+                bound, used = names(statement)
+                sure = isinstance(statement, ast.If)
+                sure = sure and {"solved", "done"} & names(statement)[1]
+                loose += [] if sure else sorted(used & answers)
+                answers -= bound
+    assert loose == []
 
 
 @pytest.mark.parametrize(("stem", "name"), ENTRIES)

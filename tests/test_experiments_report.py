@@ -23,6 +23,14 @@ def test_the_readme_holds_what_the_recorded_file_says(name):
     assert block == BLOCKS[name](found) + "\n"
 
 
+def test_the_readme_holds_the_recorded_costs():
+    files = [HERE / f"data/reference/{name}.json" for name in report.COSTS]
+    found = [json.loads(file.read_text("utf-8")) for file in files]
+    readme = (HERE / "README.md").read_text("utf-8")
+    block = readme.partition("<!-- costs -->\n")[2].partition("<!-- /costs -->")[0]
+    assert block == report.costs_block(*found) + "\n"
+
+
 def test_stamp_replaces_one_block_and_nothing_else(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 from experiments import guide
 from selfplay_kit import rules
 from selfplay_study import commands
+from tests.lint_notebooks import HEADER, TIME
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -96,11 +97,13 @@ def test_terms_are_in_order():
 @pytest.mark.parametrize("term", TERMS, ids=lambda t: t.partition("\n")[0])
 def test_a_term_is_used_in_the_notebook_that_it_points_to(term):
     title, _, text = term.partition("\n")
-    (stem,) = re.findall(r"\(\.\./(\d\d_\w+)\.ipynb\)", text)
-    words = re.sub(r"^# ?", "", source(stem), flags=re.MULTILINE)
-    words = " ".join(words.replace("-", " ").split()).lower()
+    places = re.findall(r"\(\.\./(\d\d_\w+)\.ipynb\)", text)
+    assert places and text.rstrip().endswith(f"({'../' + places[-1]}.ipynb)")
     stems = [w[: max(4, len(w) - 3)] for w in title.lower().replace("-", " ").split()]
-    assert [s for s in stems if s not in words] == []
+    for place in places:
+        words = re.sub(r"^# ?", "", source(place), flags=re.MULTILINE)
+        words = " ".join(words.replace("-", " ").split()).lower()
+        assert [s for s in stems if s not in words] == [], place
     assert len(text.split()) >= 8
 
 
@@ -111,7 +114,8 @@ FIELD = (
     "prompt proposal protocol reward round scenario seed self-play share softmax "
     "split statement temperature token tournament transcript value view weights "
     "zero-sum control base error correction seat profile nash blind strict "
-    "development held-out paired"
+    "development held-out paired entropy margin gap epoch batch learning verdict arm "
+    "between within honest acceptance probe"
 )
 
 
@@ -175,13 +179,18 @@ def test_expected_answers_are_computed():
     assert "Beyond 2/3" in said
 
 
-@pytest.mark.parametrize("stem", [s for s in SOURCES if s[:2] in "00 01 02 03 04 05"])
+@pytest.mark.parametrize("stem", SOURCES)
 def test_the_ladder_names_every_exercise(stem):
-    rows = [r for r in TEACHING.splitlines() if r.startswith("|") and stem[:2] in r]
-    said = " ".join(rows)
-    checks = source(stem).count("notebook.check(")
-    own = rf"{int(stem[:2])}\.\d" if stem[:2] < "03" else r"(?<=[ ,])[1-9](?=[ ,|])"
-    assert len(set(re.findall(own, said))) >= checks, said
+    """Each by its number, grade and minutes; and their sum and the whole."""
+    text = re.sub(r"^# ?", "", source(stem), flags=re.MULTILINE)
+    found = HEADER.findall(text)
+    assert len(found) == text.count("notebook.check(")
+    rows = [row for row in TEACHING.splitlines() if row.startswith("|")]
+    for number, grade, minutes in found:
+        own = [r for r in rows if r.endswith(f" {number} | {grade} | {minutes} |")]
+        assert len(own) == 1, number
+    ((whole, exercises),) = TIME.findall(" ".join(text.split()))
+    assert f"| {stem[:2]} | {whole} | {exercises} |" in rows
 
 
 def test_the_handout_is_short_enough_for_one_page():

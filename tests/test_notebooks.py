@@ -28,7 +28,9 @@ BOTH += [pytest.param(name, True, id=f"{name}-solutions") for name in NAMES]
 
 GOOD = """\
 # %% [markdown]
-# # Counting to three
+# # 01 · Counting to three
+#
+# About 6 minutes, 5 of them for the exercises (an estimate).
 #
 # In this notebook you will
 #
@@ -44,9 +46,9 @@ import os
 print("profile", PROFILE)
 
 # %% [markdown] tags=["exercise"]
-# ## Exercise: add one
+# ## One more
 #
-# Easy, 2 minutes.
+# ### Exercise 1.1: add one · easy · 2 minutes
 #
 # <details><summary>Hint</summary>
 #
@@ -61,6 +63,7 @@ answer = None
 answer = 1 + 1
 
 # %% tags=["check"]
+# Exercise 1.1
 if answer is None:
     print("not solved yet")
     assert "SELFPLAY_KIT_STRICT" not in os.environ
@@ -68,7 +71,7 @@ else:
     assert answer == 2
 
 # %% [markdown]
-# **Exercise: take one away** · hard · 3 minutes.
+# ### Exercise 1.2: take one away · hard · 3 minutes
 #
 # <details><summary>Hint</summary>
 #
@@ -83,6 +86,7 @@ less = None
 less = 1 - 1
 
 # %% tags=["check"]
+# Exercise 1.2
 print("not solved yet" if less is None else "right!")
 
 # %% [markdown]
@@ -95,7 +99,8 @@ print("not solved yet" if less is None else "right!")
 #
 # [More](02_more.ipynb), [the source](source/01_count.py)
 """
-MORE = GOOD.replace("Counting to three", "More").replace("02_more", "01_count")
+MORE = GOOD.replace("01 · Counting to three", "02 · More")
+MORE = MORE.replace("Exercise 1.", "Exercise 2.").replace("02_more", "01_count")
 
 
 @pytest.fixture
@@ -133,7 +138,7 @@ def test_exercise_is_for_students_and_solution_for_solutions(folder):
     assert "1 + 1" in code(solved) and "answer = None" not in code(solved)
     for path in (student, solved):
         text = path.read_text(encoding="utf-8")
-        assert "Exercise: add one" in text and "assert answer == 2" in text
+        assert "Exercise 1.1: add one" in text and "assert answer == 2" in text
 
 
 def test_same_source_same_bytes(folder):
@@ -239,7 +244,8 @@ def test_a_run_writes_results_and_pages_and_the_next_one_is_up_to_date(
     text = (out / "search.js").read_text(encoding="utf-8")
     records = json.loads(text.removeprefix("window.searchIndex = ").rstrip(";\n"))
     (hit,) = [r for r in records if "zeppelin" in r["text"] and "01" in r["page"]]
-    assert f'id="{hit["anchor"]}"' in page and hit["section"] == "Exercise: add one"
+    assert f'id="{hit["anchor"]}"' in page
+    assert hit["section"] == "One more"
 
     assert tutorial.run(folder, out, "ci") == 0
     assert capsys.readouterr().out.count("up to date") == 2
@@ -267,7 +273,7 @@ def test_a_failing_cell_is_reported_and_the_others_run(folder, tmp_path, capsys)
     out = tmp_path / "build"
     assert tutorial.run(folder, out, "ci") == 1
     told = capsys.readouterr().out
-    assert "cell 6 (id stub), section 'Exercise: add one': NameError" in told
+    assert "cell 6 (id stub), section 'One more': NameError" in told
     assert str(out / "01_count.ipynb") in told and "02_more ok" in told
     assert "Stopped with an error" in (out / "index.html").read_text(encoding="utf-8")
     assert "NameError" in (out / "01_count.html").read_text(encoding="utf-8")
@@ -286,8 +292,8 @@ def test_without_torch_it_cannot_be_imported(folder, tmp_path, capsys):
     needs = "# ---\n# jupyter:\n#   torch: true\n# ---\n\n"
     edit(
         folder,
-        "# %% [markdown]\n# # More",
-        needs + "# %% [markdown]\n# # More",
+        "# %% [markdown]\n# # 02",
+        needs + "# %% [markdown]\n# # 02",
         "02_more",
     )
     edit(folder, "import os\n", "import os\nimport torch\n")
@@ -352,7 +358,8 @@ def test_every_rule_can_be_broken(folder):
     assert "has 2 goals" in told(put(0, source=first.replace("- count\n", "")))
     assert "no section 'Recap'" in told(put(last - 1, source="## Summary"))
     assert "what is Next" in told(put(last, source="## More"))
-    assert told(put(last, source="Read on. **Next**: players")) == ""
+    assert told(put(last, source="Read on. **Next**: [a](02_players.ipynb)")) == ""
+    assert "without a link" in told(put(last, source="**Next**: players"))
     assert "more than 45" in told(
         lambda n: n.cells.extend(markdown("x") for _ in range(45))
     )
@@ -364,11 +371,19 @@ def test_every_rule_can_be_broken(folder):
     assert "exercise without a check" in told(put(6, metadata={}))
     task = good.cells[4].source
     for lost, what in (
-        ("Easy", "no grade"),
-        ("2 minutes", "no minutes"),
+        ("easy", "no header"),
+        ("2 minutes", "no header"),
+        ("Exercise 1.1", "no header"),
         ("<details>", "no collapsed hint"),
     ):
         assert what in told(put(4, source=task.replace(lost, "-")))
+    assert "no header, or several" in told(put(4, source=task.replace("1.1", "1.3")))
+    assert "which take 9" in told(put(4, source=task.replace("2 min", "6 min")))
+    assert "which take 5" in told(put(0, source=first.replace("6 min", "5 min")))
+    assert "does not say 'about" in told(put(0, source=first.replace("About", "At")))
+    assert "isn't of 1.1" in told(put(6, source="# Exercise 1.2"))
+    assert "such as 1.2" in told(more("See exercise 2."))
+    assert "such as" not in told(more("See exercise 1.2."))
     assert "has 1 exercises, fewer than 2" in told(put(5, metadata={}))
     assert "lacks 'torch: true'" in told(put(3, source="import torch"))
     assert told(lambda n: None) == ""

@@ -16,8 +16,8 @@
 # **Before you start.** Necessary: nothing but being able to run a cell (Shift+Enter).
 # Helpful: a little Python. No language model and no GPU is used here.
 #
-# **Time.** Reading: about 5 minutes (an estimate). Running: seconds;
-# the README's table has what was measured.
+# **Time.** About 10 minutes, 5 of them for the exercises (an estimate). Running:
+# seconds; the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"  # how large the runs are; "ci" is smaller and quicker
@@ -301,8 +301,10 @@ except FileNotFoundError:
 # %% [markdown]
 # ## Check yourself
 #
-# **Exercise 0.1** · easy · 2 minutes. Six views of a round earned these rewards.
-# Which of them does the loop keep? Give the list of the *rewards* that are kept.
+# ### Exercise 0.1: what is kept · easy · 2 minutes
+#
+# Six views of a round earned these rewards. Which of them does the loop keep? Give
+# the list of the *rewards* that are kept.
 #
 # <details><summary>Hint</summary>
 #
@@ -336,8 +338,10 @@ def test_kept(kept):
 solved = notebook.check("Exercise 0.1", kept, test_kept)
 
 # %% [markdown]
-# **Exercise 0.2** · easy · 3 minutes. Look at the first picture again. Give the
-# points `(X, Y)` of the deal with the best *joint* score: it touches the dotted line.
+# ### Exercise 0.2: the largest sum · easy · 3 minutes
+#
+# Look at the first picture again. Give the points `(X, Y)` of the deal with the best
+# *joint* score: it touches the dotted line.
 #
 # <details><summary>Hint</summary>
 #

@@ -16,7 +16,7 @@
 # **Before you start.** Necessary: Python lists, loops and functions. Helpful:
 # [00 A five-minute tour](00_tour.ipynb). No language model is used here.
 #
-# **Time.** Reading: about 25 minutes with the exercises (an estimate). Running:
+# **Time.** About 55 minutes, 25 of them for the exercises (an estimate). Running:
 # seconds; the README's table has what was measured.
 #
 # Everything in this notebook is **(exact)**: whole numbers and plain means over all
@@ -86,8 +86,10 @@ except ValueError as error:
 # up the whole pool are a *deal*, and then each player gets the points of its own
 # share. Anything else is no deal: 0 points for both.
 #
-# **Exercise 1.1** · easy · 5 minutes. Write the function that scores a share. For the
-# scenario above, player 0 gets 5 points from one book and the ball, `(1, 0, 1)`.
+# ### Exercise 1.1: score a share · easy · 5 minutes
+#
+# Write the function that scores a share. For the scenario above, player 0 gets 5
+# points from one book and the ball, `(1, 0, 1)`.
 #
 # <details><summary>Hint</summary>
 #
@@ -157,8 +159,10 @@ plt.show()
 # that touches the dotted line is **joint-optimal**. Keep the two words apart.
 
 # %% [markdown]
-# **Exercise 1.2** · medium · 10 minutes. Find the frontier yourself: from a list of
-# points `(x, y)`, keep those that no other point beats.
+# ### Exercise 1.2: the frontier · medium · 10 minutes
+#
+# Find the frontier yourself: from a list of points `(x, y)`, keep those that no other
+# point beats.
 #
 # <details><summary>Hint 1: when does one point beat another?</summary>
 #
@@ -494,8 +498,10 @@ print(f"so perfect talk about values is worth {better:.2f} joint points")
 # cheap in this game.
 
 # %% [markdown]
-# **Exercise 1.3** · medium · 10 minutes. Under a given λ, which deal has the largest
-# reward for *player 0*? Return the deal as a pair of shares.
+# ### Exercise 1.3: the best deal for me · medium · 10 minutes
+#
+# Under a given λ, which deal has the largest reward for *player 0*? Return the deal
+# as a pair of shares.
 #
 # <details><summary>Hint</summary>
 #

@@ -19,8 +19,9 @@
 # - **compare** three models that differ only in what they were taught.
 #
 # Necessary: [the game](01_the_game.ipynb). Helpful: [players](02_players.ipynb),
-# and having met the words *logit* and *softmax*. About 30 minutes to read (an
-# estimate); for running it, the README's table has what was measured.
+# and having met the words *logit* and *softmax*. About 45 minutes, 15 of them for
+# the exercises (an estimate); for running it, the README's table has what was
+# measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -90,9 +91,8 @@ plt.show()
 # and the model would have to work out, at each reading, what it belongs to.
 # Fused, "what is left of 3 books if you take 2 books" is a look-up.
 #
-# Large models learn the binding from oceans of text; this one has a puddle. An
-# early prototype without the fusing (not run again here) talked fluently and
-# hardly ever made two proposals that matched.
+# Large models learn the binding from oceans of text; this one has a puddle, so
+# its tokens do that work for it. What it would do without, nobody recorded.
 
 # %%
 groups = {}
@@ -238,9 +238,10 @@ plt.show()
 # **Try.** A slider for T: `from selfplay_kit.watch import explore_temperature`,
 # then `explore_temperature(dict(zip(books, counting[ids].tolist())))`.
 #
-# ### Exercise 1: soften
-# *Difficulty: easy · about 10 minutes.* Write the softmax with a temperature.
-# It gets a tensor of logits and a T above 0, and returns as many chances.
+# ### Exercise 3.1: soften · easy · 10 minutes
+#
+# Write the softmax with a temperature. It gets a tensor of logits and a T above 0,
+# and returns as many chances.
 #
 # <details><summary>Hint</summary>
 #
@@ -282,7 +283,7 @@ def check_soften(answer):
     return None
 
 
-done = notebook.check("soften", soften, check_soften)
+done = notebook.check("Exercise 3.1", soften, check_soften)
 
 # %% [markdown]
 # ## From a token to a move
@@ -371,10 +372,11 @@ notebook.table(
 # alone gets a correction and tries again; the fifth failure in a row aborts the
 # game. The parser never guesses what was meant.
 #
-# ### Exercise 2: be the parser
-# *Difficulty: easy · about 5 minutes.* The pool is 3 books, 1 hat, 1 ball. Name
-# the error of each output, or `None` if it is fine. The partner has proposed in
-# the last case alone, and only in the first has nobody spoken yet.
+# ### Exercise 3.2: be the parser · easy · 5 minutes
+#
+# The pool is 3 books, 1 hat, 1 ball. Name the error of each output, or `None` if it
+# is fine. The partner has proposed in the last case alone, and only in the first
+# has nobody spoken yet.
 #
 # <details><summary>Hint</summary>
 #
@@ -432,7 +434,7 @@ def check_errors(answer):
     return None
 
 
-done = notebook.check("be the parser", my_errors, check_errors)
+done = notebook.check("Exercise 3.2", my_errors, check_errors)
 
 # %% [markdown]
 # **Predict.** Which kinds does the weak model make most often? It knows well

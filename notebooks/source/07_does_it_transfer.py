@@ -15,8 +15,8 @@
 # - *train* against a frozen player, to see how much it can be made to give.
 #
 # **You need** notebook 05 (rounds of self-play). Notebook 02 (the scripts) helps.
-# **Time**: about 30 minutes to read (an estimate); the live runs print how long
-# they took.
+# **Time**: about 45 minutes, 15 of them for the exercises (an estimate); the live
+# runs print how long they took.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -284,10 +284,11 @@ plt.show()
 # interval; at the dotted line there is none.* Where the first offer is simply
 # accepted, it pays to be the one who makes it.
 #
-# ### Exercise 1: the first speaker
-# *Difficulty: easy · about 5 minutes.* Write `first_ahead(games)`: the mean, over
-# **all** games, of the points of who spoke first less those of the other.
-# `t.first` is the seat that spoke first, `t.points` the points of seats 0 and 1.
+# ### Exercise 7.1: the first speaker · easy · 5 minutes
+#
+# Write `first_ahead(games)`: the mean, over **all** games, of the points of who spoke
+# first less those of the other. `t.first` is the seat that spoke first, `t.points` the
+# points of seats 0 and 1.
 #
 # <details><summary>Hint</summary>
 #
@@ -324,7 +325,7 @@ def check_first(answer):
                 return f"{told}; yours gives {got:.2f}"
 
 
-done = notebook.check("the first speaker", first_ahead, check_first)
+done = notebook.check("Exercise 7.1", first_ahead, check_first)
 
 # %% [markdown]
 # ## Is it skill, or only less noise?
@@ -400,10 +401,10 @@ print("To stubborn, if not:", *free.line, sep="\n")
 # script gives away everything**. It is a hole in our scripts, for which nobody had
 # looked; search found it at once. Does *training* find it?
 #
-# ### Exercise 2: what can be had from a floor
-# *Difficulty: medium · about 10 minutes.* A partner takes any deal that gives it at
-# least `floor` points, and no other. Write `most(scenario, floor)`: the most
-# points that player 0 can get.
+# ### Exercise 7.2: what can be had from a floor · medium · 10 minutes
+#
+# A partner takes any deal that gives it at least `floor` points, and no other. Write
+# `most(scenario, floor)`: the most points that player 0 can get.
 #
 # `scenario.allocations()` gives pairs of shares, `scenario.points(player, share)`
 # what a share is worth.
@@ -444,7 +445,7 @@ def check_most(answer):
             )
 
 
-done = notebook.check("what a floor leaves", most, check_most)
+done = notebook.check("Exercise 7.2", most, check_most)
 
 # %% [markdown]
 # ## The best-response probe

@@ -15,9 +15,9 @@
 # - *write* a filter of your own and rank it on held-out scenarios.
 #
 # **You need** notebook 05 (the loop and its controls). Notebook 04 helps.
-# **Time**: about 30 minutes to read (an estimate). Most figures are drawn from
-# recorded runs; the live cells print what they take. **Memory**: less than
-# notebook 05, whose row stands in the README.
+# **Time**: about 55 minutes, 25 of them for the exercises (an estimate). Most
+# figures are drawn from recorded runs; the live cells print what they take.
+# **Memory**: less than notebook 05, whose row stands in the README.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -366,8 +366,8 @@ ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
-# *The figure: points on the test split, one line a variant.* K changes two things at once: how many games are filtered, and
-# how many steps are trained on them.
+# *The figure: points on the test split, one line a variant.* K changes two things at
+# once: how many games are filtered, and how many steps are trained on them.
 #
 # ## When it does not start
 #
@@ -456,12 +456,13 @@ except cloning.TrainingError as e:
 notebook.show_game(mumbled[0])
 
 # %% [markdown]
-# ## Try: exercise 1, how little is enough?
+# ## Try
 #
-# *Medium, 10 minutes.* A base makes a deal in a share `p` of its games, each for
-# itself. You play K games. Write `least_share(K, needed)`: the smallest `p`, in
-# steps of 0.001, with which at least `needed` of the K games end in a deal with
-# probability 0.95 or more.
+# ### Exercise 8.1: how little is enough? · medium · 10 minutes
+#
+# A base makes a deal in a share `p` of its games, each for itself. You play K games.
+# Write `least_share(K, needed)`: the smallest `p`, in steps of 0.001, with which at
+# least `needed` of the K games end in a deal with probability 0.95 or more.
 #
 # <details><summary>Hint</summary>
 #
@@ -498,15 +499,15 @@ def test_least_share(f):
         return f"{asked[1:]} need {want}; yours: {got[1:]}"
 
 
-notebook.check("exercise 1", least_share, test_least_share)
+solved = notebook.check("Exercise 8.1", least_share, test_least_share)
 
 # %% [markdown]
-# ## Try: exercise 2, a filter of your own
+# ### Exercise 8.2: a filter of your own · medium · 15 minutes
 #
-# *Medium, 15 minutes.* Playing itself, a model's points are half of the *joint*
-# points, whoever gets them. Yet `above_mean` looks at one side's reward and drops
-# the partner of a winner. Write `good_for_both(all_views, rng)`: **both** views of
-# every game whose X + Y is strictly above the mean X + Y of *all games*.
+# Playing itself, a model's points are half of the *joint* points, whoever gets them.
+# Yet `above_mean` looks at one side's reward and drops the partner of a winner. Write
+# `good_for_both(all_views, rng)`: **both** views of every game whose X + Y is strictly
+# above the mean X + Y of *all games*.
 #
 # <details><summary>Hint</summary>
 #
@@ -528,24 +529,25 @@ def good_for_both(all_views, rng):
 
 # %% tags=["check"]
 def test_good_for_both(f):
-    def made(joint):
+    def kept(*joint):
         games = [SimpleNamespace(points=xy) for xy in joint]
-        return [cloning.View(t, seat) for t in games for seat in (0, 1)]
-
-    sides = made([(10, 0), (6, 7), (0, 0), (1, 3)])
-    got = f(sides, random.Random(0))
-    if got is None:
+        sides = [cloning.View(t, seat) for t in games for seat in (0, 1)]
+        got = f(sides, random.Random(0))
+        return got if got is None else sorted(map(sides.index, got))
+    at = kept((10, 0), (6, 7), (0, 0), (1, 3))
+    if at is None:
         return notebook.NOT_SOLVED
-    at = sorted(sides.index(v) for v in got)
     if any(i ^ 1 not in at for i in at):
         return f"keep both sides of a game, or neither; yours keeps {at}"
     if at != [0, 1, 2, 3]:
         return f"views 0 to 3 are above the mean, 6.75; yours keeps {at}"
-    if f(made([(5, 5), (5, 5)]), random.Random(0)) != []:
+    if kept((10, 8), (4, 0), (0, 0), (2, 3)) != [0, 1]:
+        return "of 18, 4, 0 and 5 only 18 is above the mean, 6.75, not the median"
+    if kept((5, 5), (5, 5)) != []:
         return "where all games are alike, none is strictly above the mean"
 
 
-notebook.check("exercise 2", good_for_both, test_good_for_both)
+solved = notebook.check("Exercise 8.2", good_for_both, test_good_for_both)
 
 # %% [markdown]
 # ### Rank it, live
@@ -553,7 +555,7 @@ notebook.check("exercise 2", good_for_both, test_good_for_both)
 # One round from the same games of the base: each filter keeps what it keeps, a
 # fresh copy of the base learns from it, and plays scenarios of the *development*
 # split. That split is for choosing; the test split is not touched. If you solved
-# exercise 2, your filter is among them.
+# exercise 8.2, your filter is among them.
 
 # %%
 import time
@@ -567,7 +569,7 @@ games = play_games(LMPlayer(load_model(BASE)), drawn, SEMI, seed=SEED)
 sides = views(games)
 names = ("above_mean", "top_quarter", "everything")
 ranked = {name: FILTERS[name] for name in names}
-if good_for_both(sides, random.Random(SEED)):
+if solved and good_for_both(sides, random.Random(SEED)):
     ranked["good_for_both (yours)"] = good_for_both
 started, found = time.perf_counter(), {}
 for name, chosen in ranked.items():
@@ -630,5 +632,5 @@ print("checked")
 # improved: 30 minutes); Gulcehre et al. 2023, *Reinforced self-training*,
 # arXiv:2308.08998 (filters that rise: 30 minutes).
 #
-# **Next**: the ledger of claims, notebook 09; or change one line of
+# **Next**: [the ledger of claims](09_the_ledger.ipynb); or change one line of
 # `experiments/sweep.py` and run your own variant.

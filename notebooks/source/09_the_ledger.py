@@ -20,9 +20,9 @@
 # - **say** what *illustrates* does not mean.
 #
 # Necessary: [the game](01_the_game.ipynb). Helpful:
-# [self-play](05_self_play.ipynb). About 25 minutes to read (an estimate); it
-# computes for seconds and needs no torch. All of it is **exact** (it reads
-# recorded numbers) but for one section, which says so.
+# [self-play](05_self_play.ipynb). About 50 minutes, 25 of them for the exercises (an
+# estimate); it computes for seconds and needs no torch. All of it is **exact** (it
+# reads recorded numbers) but for one section, which says so.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -226,8 +226,9 @@ plt.show()
 # so no interval. Across the edge the tiny model *does not illustrate*, and of a
 # pre-trained one nothing is said, for want of seeds.
 #
-# ### Exercise 1: the rule
-# *Difficulty: ●○○ · about 10 minutes.* Write the verdict. `low` and `high` are the
+# ### Exercise 9.1: the rule · easy · 10 minutes
+#
+# Write the verdict. `low` and `high` are the
 # ends of the interval (`None` for one seed), `region` a pair of numbers.
 #
 # <details><summary>Hint</summary>
@@ -278,7 +279,7 @@ def test_my_verdict(answer):
             return f"{case}: {want!r}, not {got!r}"
 
 
-notebook.check("Exercise 9.1", my_verdict, test_my_verdict)
+solved = notebook.check("Exercise 9.1", my_verdict, test_my_verdict)
 
 # %% [markdown]
 # ## What *illustrates* does not mean
@@ -331,10 +332,11 @@ plt.show()
 # to agree look sure of themselves and two that do not look hopeless: with two, the
 # interval is mostly luck. One has none, and the ledger says nothing of it.
 #
-# ### Exercise 2: what one seed can't carry
-# *Difficulty: ●●○ · about 15 minutes.* Return the ids of the rows of which **one
-# seed alone could have said the opposite of another**: among the values of the
-# number that is judged, some lie in the claim's region and some do not.
+# ### Exercise 9.2: what one seed can't carry · medium · 15 minutes
+#
+# Return the ids of the rows of which **one seed alone could have said the opposite of
+# another**: among the values of the number that is judged, some lie in the claim's
+# region and some do not.
 #
 # <details><summary>Hint</summary>
 #
@@ -378,6 +380,7 @@ def test_torn(answer):
     still = ledger.Claim("still", "s", "Still.", between=(-1, 1))
     some = [row("up", 1, 2), row("up", 1, -1), row("still", 1, -1)]
     some += [row("still", 0, 5), row("up", 0, 3), {"id": "up", "ours": None}]
+    some += [{"id": "up", "ours": {"judged": {"value": 1}}}]  # no values of seeds
     got = answer(some, {"up": up, "still": still})
     if got is None:
         return notebook.NOT_SOLVED
@@ -401,7 +404,7 @@ if done:
     head = ("row", "values", "verdict")
     shown = notebook.table(head, cells, "Torn seeds")
 else:
-    shown = "solve exercise 2 to see them"
+    shown = "solve exercise 9.2 to see them"
 shown
 
 # %% [markdown]

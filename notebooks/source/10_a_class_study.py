@@ -15,9 +15,9 @@
 # - *run* it with your class, on their phones, and read the result here.
 #
 # **You need** notebook 05 (rounds of self-play); notebook 02 helps.
-# **Time**: about 30 minutes to read (an estimate), and the class hour. What runs
-# here trains two small models first. **Memory**: the README's table has what was
-# measured.
+# **Time**: about 45 minutes, 15 of them for the exercises (an estimate), and the
+# class hour. What runs here trains two small models first. **Memory**: not measured
+# by itself; the README's table ends with notebook 05, which trains the same model.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -237,10 +237,11 @@ notebook.table(head, table, f"{LABEL}; 95 % over participants")
 # times. Who counts 180 games as 180 independent ones gets intervals that are too
 # short, and finds differences that are none.
 #
-# ### Exercise 10.1: the standard error over people
-# *Difficulty: ●●○ · about 10 minutes.* `classes` is a list of people, each a list
-# of that person's points, the same number of games each. Return the standard
-# error of the class's mean with **people** as the unit.
+# ### Exercise 10.1: the standard error over people · medium · 10 minutes
+#
+# `people` is a list, for each person a list of that person's points, the same number
+# of games each. Return the standard error of the class's mean with **people** as the
+# unit.
 #
 # <details><summary>Hint</summary>
 #
@@ -283,7 +284,7 @@ def check_error(answer):
             return f"{count} people, {games} games: {right:.4f}, not {got:.4f}"
 
 
-done = notebook.check("the error over people", error_over_people, check_error)
+done = notebook.check("Exercise 10.1", error_over_people, check_error)
 
 # %% [markdown]
 # How much too short? The same games, once with people and once with games as the
@@ -318,11 +319,11 @@ head = ("objective", "trained − base, points", "participants", "needed")
 notebook.table(head, rows, f"{LABEL}; 95 % over participants")
 
 # %% [markdown]
-# ### Exercise 10.2: how many people?
-# *Difficulty: ●○○ · about 5 minutes.* A class of `people` gave a difference with
-# the standard error `error`. How many people does a difference of `aim` points
-# need, so that a study shows it (5 %, two-sided) four times in five? Return a
-# whole number.
+# ### Exercise 10.2: how many people? · easy · 5 minutes
+#
+# A class of `people` gave a difference with the standard error `error`. How many
+# people does a difference of `aim` points need, so that a study shows it (5 %,
+# two-sided) four times in five? Return a whole number.
 #
 # <details><summary>Hint</summary>
 #
@@ -359,7 +360,7 @@ def check_needed(answer):
             return f"{case}: {right} people, not {got}"
 
 
-done = notebook.check("people needed", people_needed, check_needed)
+done = notebook.check("Exercise 10.2", people_needed, check_needed)
 
 # %% alt="The number of participants needed over the size of the difference to be shown, one line an objective, the class's own size as a horizontal line"
 fig, ax = plt.subplots(figsize=(7, 4))
@@ -434,7 +435,7 @@ if not STUDY:
 #
 # - The simulated class says nothing about people. Its "before" and "after" are
 #   those of scripts that speak the tiny model's own few phrases.
-# - People write what they like. The tiny model knows about a hundred words and
+# - People write what they like. The tiny model knows the words of its scripts and
 #   reads the rest as unknown; with people expect lower points than with scripts.
 # - Who takes part in a class is no sample of anybody else.
 # - Games left in the middle are not counted. If more are left with one model, the

@@ -19,8 +19,8 @@
 # - **say** what this shows, and what it does not.
 #
 # Necessary: [one round, taken apart](04_one_round.ipynb). Helpful:
-# [self-play](05_self_play.ipynb). About 30 minutes to read (an estimate); the
-# live runs print how long they will take before they start.
+# [self-play](05_self_play.ipynb). About 45 minutes, 15 of them for the exercises (an
+# estimate); the live runs print how long they will take before they start.
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
@@ -131,10 +131,11 @@ print(inspect.getsource(cloning.above_mean))
 print(inspect.getsource(cloning.above_scenario_mean))
 
 # %% [markdown]
-# ### Exercise 1: the line
-# *Difficulty: medium · about 10 minutes.* `groups` holds lists of rewards: all games
-# of one scenario in each. Return what the filter keeps, as pairs (group, index),
-# for each of the two filters. What happens to the *poor* scenario?
+# ### Exercise 11.1: the line · medium · 10 minutes
+#
+# `groups` holds lists of rewards: all games of one scenario in each. Return what the
+# filter keeps, as pairs (group, index), for each of the two filters. What happens to
+# the *poor* scenario?
 #
 # <details><summary>Hint</summary>
 #
@@ -182,7 +183,7 @@ def check_kept(answer):
     return None
 
 
-done = notebook.check("the line", kept_by, check_kept)
+done = notebook.check("Exercise 11.1", kept_by, check_kept)
 
 # %% [markdown]
 # Above the mean of **all** games are the whole lucky scenario, good play and bad,
@@ -437,11 +438,12 @@ before = play_games(LMPlayer(base), some, COOP, seed=SEED)
 notebook.show_game(before[at])
 
 # %% [markdown]
-# ### Exercise 2: is it true?
-# *Difficulty: easy · about 5 minutes.* Return the share of statements in which all
-# three values are the speaker's own. `statements(t)` gives those of one game,
-# each with `.seat` and `.values`; `t.scenario.values[seat]` is the truth. If
-# there is none, return 0. Do not use `.true`.
+# ### Exercise 11.2: is it true? · easy · 5 minutes
+#
+# Return the share of statements in which all three values are the speaker's own.
+# `statements(t)` gives those of one game, each with `.seat` and `.values`;
+# `t.scenario.values[seat]` is the truth. If there is none, return 0. Do not use
+# `.true`.
 #
 # <details><summary>Hint</summary>
 #
@@ -484,7 +486,7 @@ def check_true(answer):
             return f"for {name} it is {right:.3f}, not {got:.3f}"
 
 
-done = notebook.check("the share of truth", share_true, check_true)
+done = notebook.check("Exercise 11.2", share_true, check_true)
 
 # %% [markdown]
 # ## What the optimum needs
