@@ -215,6 +215,8 @@ plt.show()
 # **Predict.** What do the chances look like when T is near 0? When T is huge?
 
 # %% alt="The chances of the next number of books at three temperatures, as bars"
+from selfplay_kit.watch import explore_temperature
+
 counting = next_logits(game.position(), "[message] i take")
 books = [f"{n} book{'s' * (n != 1)}" for n in range(5)]
 ids = lm.tokenizer.convert_tokens_to_ids(books)
@@ -226,17 +228,20 @@ for k, (ax, t) in enumerate(zip(axes, (0.3, 1.0, 3.0), strict=True)):
     ax.set(xlabel="books asked for", title=f"T = {t:g}")
 axes[0].set_ylabel("chance (%)")
 plt.show()
+explore_temperature(dict(zip(books, counting[ids].tolist(), strict=True)))
 
 # %% [markdown]
 # Each panel is the same model at the same place; "else" is every token that is
-# no number of books. **Explain.** A low temperature makes the likely likelier; a
-# high one lifts the unlikely, nonsense included. T = 1, which the paper plays
-# at, leaves the model's own chances as they are.
+# no number of books. Below, a T to choose, among the five numbers alone.
+# **Explain.** A low temperature makes the likely likelier; a high one lifts the
+# unlikely, nonsense included. T = 1, which the paper plays at, leaves the model's
+# own chances as they are.
 #
 # There are only three books: whatever stands at "4" is the model's mistake.
 #
-# **Try.** A slider for T: `from selfplay_kit.watch import explore_temperature`,
-# then `explore_temperature(dict(zip(books, counting[ids].tolist())))`.
+# **Try.** Move T: from where on does the title hardly change? Five equal chances are
+# log₂ 5 ≈ 2.32 bits, and no T gives more. (A page without a running notebook shows
+# the figure at T = 1.)
 #
 # ### Exercise 3.1: soften · easy · 10 minutes
 #
