@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import CANNOT, UNDECIDED, cells
+from selfplay_kit.ledger import CANNOT, UNDECIDED, cells, shown
 
 ROWS = {
     "base": "base, temperature 1",
@@ -50,7 +50,81 @@ def _cell(scores: dict[str, Any], metric: str) -> str:
     if metric not in scores:
         return "–"
     f = scores[metric]
+    if f["low"] is None:
+        return f"{f['value']:.2f}"
     return f"{f['value']:.2f} [{f['low']:.2f}, {f['high']:.2f}]"
+
+
+TALK = {  # arms of talk.json, and what the README calls them
+    "above_mean": "the paper's filter, played at temperature 1",
+    "above_scenario_mean": "within the scenario, 1",
+    "above_mean, T 0.7": "the paper's filter, 0.7",
+    "above_scenario_mean, T 0.7": "within the scenario, 0.7",
+}
+
+
+def talk_block(talk: dict[str, Any]) -> str:
+    """What talk is worth, arm by arm, at each arm's best temperature."""
+    head = ("trained with", "seeds", "joint points", "above blind", "stated", "true")
+    lines = [f"| {' | '.join((*head, 'lost when replaced'))} |"]
+    lines.append("|" + "---|" * (len(head) + 1))
+    (best,) = (b["test"][str(b["temperature"])] for b in [talk["bases"]["tiny-talk"]])
+    rows = [("no training", "–", best)]
+    for name, told in TALK.items():
+        if name in talk["arms"]:
+            arm = talk["arms"][name]
+            found = arm["test"][str(arm["temperature"])]
+            rows.append((told, str(len(arm["games"])), found))
+    for told, seeds, f in rows:
+        points = [_cell(f, m) for m in ("mean_joint", "over_blind")]
+        shares = [f"{f[m]['value']:.0%}" for m in ("stated", "true")]
+        cells = (told, seeds, *points, *shares, _cell(f, "drop_replace"))
+        lines.append(f"| {' | '.join(cells)} |")
+    ends = talk["reference"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Test split; a blind pair makes {ends['blind']:.2f}, the optimum is "
+            f"{ends['optimum']:.2f}. Each row is scored at its best temperature "
+            "(development). 95 % between seeds; without training over scenarios. "
+            "*True*: all three values of a statement. *Lost*: joint points, when the "
+            "listener hears other values than were stated.",
+        ]
+    )
+
+
+def smollm_block(smol: dict[str, Any]) -> str:
+    """SmolLM2's rounds, warm start to last round, as far as they are recorded."""
+    lines = [
+        "| arm | seeds | games with a deal | points a player | in a deal |",
+        "|---|---|---|---|---|",
+    ]
+    for arm, told in SMOLLM.items():
+        rounds = smol["runs"][arm]["rounds"]
+        if rounds:
+            ends = [(r, m) for m in SMOL_METRICS for r in (rounds[0], rounds[-1])]
+            cells = [shown(r[m], unit) for r, m in ends for unit in (SMOL_METRICS[m],)]
+            pairs = [f"{a} → {b}" for a, b in zip(cells[::2], cells[1::2], strict=True)]
+            seeds = str(smol["runs"][arm]["seeds"])
+            lines.append(f"| {' | '.join((told, seeds, *pairs))} |")
+    c = smol["config"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Warm start → round {c['rounds']}, {c['games']} games a round on training "
+            f"scenarios at temperature {c['temperature']:g}, 95 % between seeds.",
+        ]
+    )
+
+
+SMOLLM = {
+    "semi-above_mean": "semi-competitive",
+    "coop-above_mean": "cooperative",
+    "semi-no_filter": "semi-competitive, no filter",
+}
+SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
 
 
 def picture(spine: dict[str, Any], out: Path) -> None:
@@ -212,6 +286,7 @@ def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
 def stamp_all(readme: Path, reference: Path) -> None:
     """Stamp every block of ``readme`` whose recorded file is in ``reference``."""
     blocks = {"spine": readme_block, "tutorial": minutes_block, "ledger": ledger_block}
+    blocks |= {"talk": talk_block, "smollm": smollm_block}
     for name, block in blocks.items():
         if (reference / f"{name}.json").exists():
             found = json.loads((reference / f"{name}.json").read_text("utf-8"))

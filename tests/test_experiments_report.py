@@ -12,6 +12,8 @@ BLOCKS = {
     "spine": report.readme_block,
     "tutorial": report.minutes_block,
     "ledger": report.ledger_block,
+    "talk": report.talk_block,
+    "smollm": report.smollm_block,
 }
 
 

@@ -12,7 +12,7 @@
 # - *draw* its main figure: score over rounds;
 # - *compare* it with what would have happened anyway: no filter, and no
 #   training but a lower temperature;
-# - *explain* why strict competition goes nowhere;
+# - *explain* why the strict mean reward can't move, and what moves instead;
 # - *say* what this shows about language models, and what it can't show.
 #
 # **You need** notebook 04 (one round taken apart). Notebook 03 helps.
@@ -126,15 +126,21 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # interval over scenarios. The grey, dotted line is *recorded*: the mean of
 # several seeds that we ran before, with the interval between seeds. The two open
 # circles are the paper's GPT-3.5 before training and at its best: another model,
-# put there for scale.
+# put there for scale. The dashed line is a pair that needs no words **(exact)**: the
+# first asks for what is best for both as far as its *own* values tell, the second
+# says yes.
 
 # %%
 import json
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 
 from selfplay_kit import data, plots
+from selfplay_kit.rules import scenarios
+from selfplay_kit.talk import blind_joint
 
+pool = scenarios("test")
 spine = json.loads(data.path("reference/spine.json").read_text("utf-8"))
 seeds = spine["config"]["seeds"]
 ROUND = "round of self-play (0 is the base)"
@@ -170,12 +176,15 @@ for k, (ax, name, metric) in enumerate(panels()):
     draw(ax, spine["runs"][name]["rounds"], metric, k=6, label=told)
     rows = [r.metrics for r in live[name]]
     draw(ax, rows, metric, k=k, label="live, one seed")
+    blind = fmean(map(blind_joint, pool)) / (1 if name == "coop" else 2)
+    ax.axhline(blind, color=plots.GREEN, ls="--", label="a blind pair, exact")
     look = {"mfc": "none", "ms": 9, "color": "black"}
     ax.plot([0, 10], PAPER[name], "o", label="the paper's GPT-3.5", **look)
 
 # %% [markdown]
 # *The figure: two panels, points over rounds. Left the points of a player under
-# semi-competitive reward, right the joint points under cooperative reward.*
+# semi-competitive reward, right the joint points under cooperative reward.* Look
+# where the curves end beside the dashed line.
 #
 # ### Explain
 #
@@ -211,8 +220,8 @@ notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds
 # Two things could fool us. **Any** further training on its own output might
 # help; so we train as many steps on games drawn by chance (*no filter*). And the
 # base may *know* more than it shows at temperature 1; so we let the untrained
-# base play at the temperature that suits it best, chosen on the development
-# split.
+# base play at the temperature that suits it best, down to 0 (always the likeliest
+# token), chosen on the development split.
 
 # %% alt="Points over rounds with the filter, without it, and the untrained base at its best temperature"
 controls = spine["config"]["control_seeds"]
@@ -242,7 +251,7 @@ NAMES = {
     "base_best": "base, best temperature",
     "no_filter": "last round, no filter",
     "last": "last round",
-    "last_at_0.3": "last round, temperature 0.3",
+    "last_best": "last round, best temperature",
 }
 rows = []
 for name in LAMBDA:
@@ -268,8 +277,9 @@ for ax, name, metric in panels():
         plots.curve(ax, rows, k=k, label=b)
 
 # %% [markdown]
-# *The figure: points over rounds from three starts.* A base that shows its skill
-# already has less to gain; what a base never does, no filter can select.
+# *The figure: points over rounds from three starts; weak is the mean of its seeds,
+# the other two are one run each.* A base that shows its skill already has less to
+# gain.
 #
 # ## The strict case
 #

@@ -97,8 +97,8 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 # ### Run
 #
 # What the last round does on scenarios of the test split, which no round has seen.
-# Bars are 95 % intervals between seeds; the dots are the seeds, in the last round's
-# own play.
+# Small dots are the seeds and bars 95 % t intervals between them; an open circle is
+# one seed, without an interval.
 #
 # The lines are exact: a full split by chance; the Nash deal, of largest product of
 # *rewards* (only deals that leave neither side below 0; where there is none, no
@@ -117,14 +117,18 @@ def against_lambda(ax, key, metric, scale):
     for name, (told, colour, dash) in LINES.items():
         y = [scale * exact[lam][name][metric] for lam in lambdas]
         ax.plot(lambdas, y, color=colour, ls=dash, label=told)
-    for lam, v in zip(lambdas, arms("lambda").values()):
-        dots = [scale * run[-1] for run in v["rounds"][metric]]
-        ax.plot([lam] * len(dots), dots, ".", ms=4, color=plots.SKY)
-    f = [v[key][metric] for v in arms("lambda").values()]
-    y = [scale * x["value"] for x in f]
-    bars = [scale * (x["value"] - (x["low"] or x["value"])) for x in f]
-    look = {"fmt": "o-", "color": plots.BLUE, "capsize": 3, "zorder": 5}
-    ax.errorbar(lambdas, y, bars, label="self-play, last round", **look)
+    found = [v[key][metric] for v in arms("lambda").values()]
+    middle = [scale * f["value"] for f in found]
+    ax.plot(lambdas, middle, color=plots.BLUE, label="self-play, last round")
+    for lam, y, f, v in zip(lambdas, middle, found, arms("lambda").values()):
+        look = {"color": plots.BLUE, "marker": "o", "capsize": 3, "zorder": 5}
+        if f["low"] is None:
+            ax.errorbar(lam, y, mfc="white", **look)
+            continue
+        low, high = scale * f["low"], scale * f["high"]
+        ax.errorbar(lam, y, [[y - low], [high - y]], **look)
+        seeds = f.get("values") or [run[-1] for run in v["rounds"][metric]]
+        ax.plot([lam] * len(seeds), [scale * x for x in seeds], ".", ms=4, color="k")
 
 
 # %% alt="Mean reward, points, deals and the gap between the sides over λ from -1 to 1, with exact references"
@@ -147,7 +151,7 @@ plt.show()
 # %% [markdown]
 # *The figure: four panels over λ. Mean reward, points a player, share of games
 # with a deal, and how far apart the two sides of a deal are (that last one in the
-# last round's own games).*
+# last round's own games, on training scenarios).*
 #
 # ### Explain
 #
@@ -174,8 +178,26 @@ rows = [
 notebook.table(("λ", "seeds", *SHOWN), rows, "Last round, test split")
 
 # %% [markdown]
+# **Where do deals collapse?** Look for the largest step down between neighbours,
+# and for the number of seeds on its two sides before you believe it.
+
+# %%
+from itertools import pairwise
+
+deals = {float(x): v["test"]["agreement"] for x, v in arms("lambda").items()}
+down = sorted(deals, reverse=True)
+falls = [(deals[a]["value"] - deals[b]["value"], a, b) for a, b in pairwise(down)]
+_, a, b = max(falls)
+print(f"largest step down: from {told(deals[a], 100, ' %')} at λ = {a:g}")
+print(f"                     to {told(deals[b], 100, ' %')} at λ = {b:g}")
+print("deals only fall with λ:", all(fall >= 0 for fall, *_ in falls))
+ends = deals[-1.0]["values"]
+print(f"λ = -1: {len(ends)} seeds, from {min(ends):.0%} to {max(ends):.0%}")
+
+# %% [markdown]
 # And on the way there? Each row is one λ, each column a round; the numbers are
-# means over seeds: games with a deal, and how long the two talk.
+# means over the seeds that the table above counts, often one: games with a deal,
+# and how long the two talk.
 
 # %% alt="Games with a deal and messages a game for each λ and round, as two matrices"
 LOOKS = (
@@ -193,6 +215,23 @@ for ax, (metric, scale, label, title) in zip(axes, LOOKS):
     ax.set(xlabel="round of self-play (0 is the base)", ylabel="λ")
 plt.show()
 
+# %%
+def draw(ax, group, metric, scale=1):
+    """A line for each variant of a group; a band where it has seeds."""
+    for k, (label, v) in enumerate(arms(group).items()):
+        f = over_rounds(v, metric)
+        y = [scale * x["value"] for x in f]
+        low = high = None
+        if len(v["seeds"]) > 1:
+            low = [scale * x["low"] for x in f if x["low"] is not None]
+            high = [scale * x["high"] for x in f if x["high"] is not None]
+        name = f"{label} ({len(v['seeds'])})"
+        same = low is None or len(low) == len(y)
+        band = {"low": low, "high": high} if same else {}
+        plots.curve(ax, y, k=k, label=name, **band)
+    ax.set(xlabel="round of self-play (0 is the base)")
+
+
 # %% [markdown]
 # ### Who says yes?
 #
@@ -208,7 +247,8 @@ plt.show()
 # %%
 PICKED = {
     "λ ≥ 0": [f"lam={x:g}" for x in lambdas if x > 0] + ["standard"],
-    "λ < 0": [f"lam={x:g}" for x in lambdas if x < 0],
+    "−1 < λ < 0": [f"lam={x:g}" for x in lambdas if -1 < x < 0],
+    "λ = −1": ["lam=-1"],
     "λ = 0, the best quarter": ["filter=top_quarter"],
 }
 
@@ -245,24 +285,70 @@ axes[1].set(xlabel="said yes, % of kept views", title="What follows")
 axes[1].set(ylabel="change of deals in the next round, % of games")
 axes[1].legend(loc="lower right")
 plt.show()
+for label, names in PICKED.items():
+    xy = [step for n in names for step in steps(sweep["variants"][n])]
+    runs = sum(len(sweep["variants"][n]["seeds"]) for n in names)
+    print(f"{label}, {runs} runs")
+    for few in (True, False):
+        after = [change for yes, change in xy if (yes < 20) == few]
+        if after:
+            word, fell = "under" if few else "over", sum(x < 0 for x in after)
+            mean = sum(after) / len(after)
+            print(f"  {word} 20 % said yes: {len(after)} rounds; deals then fall")
+            print(f"  {fell} times, change by {mean:+.1f} % of games on average")
 
 # %% [markdown]
 # *The figure: left, the share of kept views whose side said yes, over rounds, for
-# five λ. Right, one mark for each round from the third on: that share, and by how
-# much games with a deal change in the next round.*
+# five λ. Right, one mark a round: that share, and by how much games with a deal
+# change in the next round. Rounds 0 to 2, in which every run climbs, are left out.*
 #
 # **Explain**, as far as a pattern goes. A filter that keeps winners drops whoever
 # said yes, and imitation has no minus sign: saying yes is not punished, it is no
-# longer taught. Rounds that keep few who said it come before rounds with fewer
-# deals. A high bar does it without any λ: the best quarter, at λ = 0, is there too.
+# longer taught. Between λ = −1 and 0 low shares come before falls; read in the
+# counts how weak that is at λ = −1. A high bar may do it without any λ: see the
+# best quarter, at λ = 0.
 #
-# What would *show* it is an intervention: a filter that keeps winners **and** the
-# side that said yes, at λ = −0.5. Nobody has run it; and the values of λ between
-# the named ones have as many seeds as the table says, mostly one.
+# At λ = −1, and only there, the paper's filter also keeps both sides of a tie. So
+# what did those seeds do?
+
+# %%
+strict = arms("lambda")["-1"]["rounds"]
+rows = [
+    (seed, *(f"{deals[k]:.0%}" for k in (0, 3, 6, 10)), f"{gap[3]:.1f}", f"{gap[10]:.1f}")
+    for seed, (deals, gap) in enumerate(zip(strict["agreement"], strict["gap"]))
+]
+head = ("seed", *(f"deals, round {k}" for k in (0, 3, 6, 10)), "gap, round 3", "round 10")
+notebook.table(head, rows, "λ = −1, seed by seed")
+
+# %% [markdown]
+# The paper's strictly trained model made hardly any deal with people; whether for
+# this reason, nobody has shown.
 #
-# At λ = −1, and only there, the paper's filter also keeps both sides of a tie. In
-# most of our seeds deals come back as the gap shrinks. The paper's strictly trained
-# model made hardly any deal with people; whether for this reason, nobody has shown.
+# ### An intervention
+#
+# A pattern is not a cause. If deals go *because* whoever said yes is dropped, then
+# a filter that keeps the winners **and their partners** should keep the deals, with
+# λ as it was: `either_above_mean`. **Predict** both curves at λ = −0.5. (It also
+# keeps more views, and so trains more steps.)
+
+# %% alt="Games with a deal and the gap between the sides over rounds at λ = -0.5, for a filter that keeps winners and one that keeps their partners too"
+fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+draw(axes[0], "intervention", "agreement", 100)
+axes[0].set(ylabel="games with a deal, %", title="Deals", ylim=(0, 102))
+draw(axes[1], "intervention", "gap")
+axes[1].set(ylabel="points", title="Gap between the sides of a deal", ylim=(0, None))
+below = {"loc": "outside lower center", "ncols": 2}
+fig.legend(*axes[0].get_legend_handles_labels(), **below)
+plt.show()
+SHOWN = {"points": "mean_points", "deals": "agreement", "best joint": "joint_optimal"}
+rows = [
+    (label, len(v["seeds"]), *(told(v["test"][m]) for m in SHOWN.values()))
+    for label, v in arms("intervention").items()
+]
+notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test split")
+
+# %% [markdown]
+# *The figure: deals and gap over rounds at λ = −0.5; in brackets, the seeds.*
 #
 # ## The filter
 #
@@ -270,23 +356,6 @@ plt.show()
 # mean (the paper's); any reward above 0; the best quarter; everything; or as
 # many as the paper's keeps, drawn by chance. Which two are the *same* in the
 # first round? Which falls behind later? (Drawn is what was recorded.)
-
-
-# %%
-def draw(ax, group, metric, scale=1):
-    """A line for each variant of a group; a band where it has seeds."""
-    for k, (label, v) in enumerate(arms(group).items()):
-        f = over_rounds(v, metric)
-        y = [scale * x["value"] for x in f]
-        low = high = None
-        if len(v["seeds"]) > 1:
-            low = [scale * x["low"] for x in f if x["low"] is not None]
-            high = [scale * x["high"] for x in f if x["high"] is not None]
-        name = f"{label} ({len(v['seeds'])})"
-        same = low is None or len(low) == len(y)
-        band = {"low": low, "high": high} if same else {}
-        plots.curve(ax, y, k=k, label=name, **band)
-    ax.set(xlabel="round of self-play (0 is the base)")
 
 
 # %% alt="Points over rounds and the share of views kept for each filter"
@@ -335,14 +404,21 @@ plt.show()
 #
 # The margin of the paper's filter shrinks as games become alike: it works itself
 # out of a job. A large margin is no merit either: the best quarter keeps it
-# longest, and keeps hardly anyone who says yes.
-#
+# longest. How many of those that it keeps said yes?
+
+# %%
+if "top_quarter" in arms("filter"):
+    by_seed = arms("filter")["top_quarter"]["rounds"]["yes_kept"]
+    for seed, shares in enumerate(by_seed):
+        print(f"the best quarter, seed {seed}:", *(f"{x:.0%}" for x in shares))
+
+# %% [markdown]
 # ## One thing at a time
 #
-# K, the games a round; from which model each round goes on; how hard it trains;
-# how warm it plays. **Predict** the order before you look. All are scored on the
-# test split at temperature 1. What is recorded is drawn; `python -m experiments
-# sweep` plays the rest.
+# K, the games a round; from which model each round goes on; how hard it trains.
+# **Predict** the order before you look. All are scored on the test split at
+# temperature 1. What is recorded is drawn; `python -m experiments sweep` plays the
+# rest, warmer and colder play among it.
 
 # %% alt="Points of the last round on the test split for every variant of K, training, start and temperature"
 WORDS = {"games": "K = ", "continue_from": "each round from the "}
@@ -389,48 +465,51 @@ plt.show()
 # %% [markdown]
 # *The figure: points over rounds from each base, and the share of its deals in
 # which the first proposal leaves just what the other had asked for.* **Explain.** A
-# filter can't tell a deal by luck from a deal by yes. Where most are luck, what it
-# keeps is hardly better than the rest at what makes deals, and the climb is late.
-# Where yes is there, rounds find it: in these few runs **that** looks like the start.
-#
-# How little is enough, then? Count in round 0 not deals, but deals by yes.
+# filter can't tell a deal by luck from a deal by yes. Is it a yes that starts the
+# climb, or are a few deals of any kind enough? Count both in round 0.
 
 
 # %%
-def beginnings(group):
-    """Of each run: its variant, K, deals of round 0, those by yes, views
-    kept, and points at the end (test split)."""
+GROUPS = {"base": "another base", "games": "another K"}
+runs, seen = [], []
+for group, word in GROUPS.items():
     for label, v in arms(group).items():
+        if any(v is other for other in seen):
+            continue  # the standard run is in every group
+        seen.append(v)
         r, ends = v["rounds"], v["test"]["mean_points"]["values"]
-        K = v["changes"].get("games", sweep["config"]["games"])
-        first = ("deals", "yes_asked", "kept")
+        told_as = label if group == "base" else f"tiny-weak, K = {label}"
+        word_of = "standard run" if v is usual else word
         for i, end in enumerate(ends):
-            deals, asked, kept = (r[metric][i][0] for metric in first)
-            yield label, K, deals, round(deals * (asked or 0)), kept, end
-
-
-head = ("run", "K", "deals", "by yes", "views kept", "points at the end")
-rows = [(*x[:5], f"{x[5]:.2f}") for x in beginnings("base")]
-rows += [("tiny-weak", *x[1:5], f"{x[5]:.2f}") for x in beginnings("games")]
-rows = sorted(set(rows), key=lambda row: row[3])
+            deals, asked, kept = (r[m][i][0] for m in ("deals", "yes_asked", "kept"))
+            yes = round(deals * (asked or 0))
+            runs.append((told_as, deals, yes, kept, end, word_of))
+runs.sort(key=lambda run: run[2])
+head = ("run", "deals", "by yes", "views kept", "points at the end")
+rows = [(*run[:4], f"{run[4]:.2f}") for run in runs]
 notebook.table(head, rows, "Round 0, and where it led")
 
-# %% alt="Points of the last round against the number of deals by yes in round 0"
-fig, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
-for k, group in enumerate(("base", "games", "temperature")):
-    found = list(beginnings(group))
-    x, y = [run[3] for run in found], [run[5] for run in found]
-    look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k]}
-    ax.plot(x, y, ls="none", label=f"{group} changed", alpha=0.8, **look)
-ax.set_xscale("symlog", linthresh=1)
-ax.set(xlabel="deals by yes in round 0", ylabel="points a player, test")
-ax.set(title="From how much to how far", ylim=(-0.2, None))
-ax.legend(loc="best")
+# %% alt="Points of the last round against the number of deals, and of deals by yes, in round 0"
+fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+for ax, at, what in ((axes[0], 1, "deals"), (axes[1], 2, "deals by yes")):
+    for k, word in enumerate(("standard run", *GROUPS.values())):
+        x, y = zip(*((run[at], run[4]) for run in runs if run[5] == word))
+        look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k]}
+        ax.plot(x, y, ls="none", label=word, alpha=0.8, **look)
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set(xlabel=f"{what} in round 0", title=what.capitalize(), ylim=(-0.2, None))
+axes[0].set_ylabel("points a player, last round, test")
+axes[1].legend(loc="lower right")
 plt.show()
+fewest = [{id(r) for r in sorted(runs, key=lambda r: r[at])[:2]} for at in (1, 2)]
+print("the two with fewest deals are the two with fewest by yes:", fewest[0] == fewest[1])
 
 # %% [markdown]
-# *The figure: one mark a run; how many deals by yes it had to begin with, and the
-# points it came to.* Now make one fail, live: a model with random
+# *The figure: one mark a run; how many deals it had to begin with, left, how many
+# of them by yes, right, and the points it came to.* Where the printed answer is
+# *True*, these runs can't tell whether deals by yes matter or deals of any kind.
+#
+# Now make one fail, live: a model with random
 # weights. Nothing it says is a legal move, so nothing is kept, and the loop says
 # so instead of training on nothing.
 
@@ -622,9 +701,10 @@ print("checked")
 # - Mean reward is (1 + λ) times the points by the rule; what is learned shows in
 #   points, deals and the gap.
 # - A filter teaches what it keeps, and nothing else. Where it keeps few that said
-#   yes, deals broke down after they had climbed: a pattern, not yet a proof.
-# - Runs whose base made more deals by saying yes got further; variety is what a
-#   filter chooses from.
+#   yes, deals broke down after they had climbed; the intervention asks whether that
+#   is the cause.
+# - The runs that began with the fewest deals got least far, one seed each. Whether
+#   it takes deals *by yes*, or deals, they can't tell.
 #
 # **Further reading**: Liao, Tomlin and Klein 2024, arXiv:2406.18872 (sections 3
 # and 5: 20 minutes); Anthony, Tian and Barber 2017, *Thinking fast and slow with

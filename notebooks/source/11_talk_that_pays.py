@@ -13,7 +13,7 @@
 # *In this notebook you will*
 #
 # - **predict** where talk dies under the paper's filter, and where it need not;
-# - **change** one line of the filter, and see what that does to talk;
+# - **change** one line, the filter or the temperature, and see what it does to talk;
 # - **take** the words away from the listener, and watch the deals get worse;
 # - **read** dialogues from before and after, and count how many tell the truth;
 # - **say** what this shows, and what it does not.
@@ -88,7 +88,7 @@ import json
 from selfplay_kit import data
 
 talk = json.loads(data.path("reference/talk.json").read_text("utf-8"))
-ARMS = ("above_mean", "above_scenario_mean")
+ARMS = ("above_mean", "above_scenario_mean", "above_scenario_mean, T 0.7")
 
 
 def recorded(ax, arm, metric, scale=1, k=0):
@@ -115,7 +115,40 @@ plt.show()
 # can go wrong: they are not kept *for* anything, and fade. Where they are of
 # use, they need not.
 #
-# ## One line
+# ## How much is noise?
+#
+# A word can only pay if it is *true* often enough to be worth hearing. The model
+# samples its words, digits included; at temperature 1 it slips. **Predict**: of the
+# statements of the untrained *talk*, how many are true at temperature 1, 0.7, 0.3?
+
+# %%
+import random
+
+from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.models import load_model
+from selfplay_kit.play import play_games
+from selfplay_kit.rules import COOP
+from selfplay_kit.talk import statement_metrics
+
+base = load_model(BASE)
+some = random.Random(SEED).sample(scenarios("development"), here.pick(ci=12, cpu=150))
+rows = []
+for t in (1.0, 0.7, 0.5, 0.3):
+    games = play_games(LMPlayer(base, temperature=t), some, COOP, seed=SEED)
+    said = statement_metrics(games, seed=SEED)
+    joint = sum(sum(game.points) for game in games) / len(games)
+    shares = (f"{said[m]['value'] or 0:.0%}" for m in ("stated", "true"))
+    rows.append((t, *shares, f"{joint:.1f}"))
+head = ("temperature", "games with a statement", "of them true", "joint points")
+notebook.table(head, rows, f"The base before any round, {len(some)} games, live")
+
+# %% [markdown]
+# **Explain.** The skill is there, under noise. A listener in training sees about as
+# many false statements as true ones at temperature 1, and has little reason to
+# heed them. So there are *two* lines that one could change: the temperature of play
+# while training, and the filter.
+#
+# ## One line, or the other
 #
 # Here are the paper's filter and ours. The one compares a game with *all* games;
 # the other with games of **the same scenario**, so that luck is the same on both
@@ -191,55 +224,55 @@ done = notebook.check("Exercise 11.1", kept_by, check_kept)
 # and in the middling one 12 and 11 and 10 beat the quarrel. A scenario where all
 # games end alike says nothing, and nothing of it is kept.
 #
-# ## Run both
+# ## Run them
 #
-# The same base, the same number of games, the same training; the filter differs,
-# and with it how many games a scenario gets (1 in the paper, 4 here). Fewer games
-# side by side (`at_once`) take less memory; the dice are others than in the recorded
-# runs.
+# The same base, the same number of games, the same training. First the paper's
+# filter; then one line changed, the filter (and with it how many games a scenario
+# gets: 1 in the paper, 4 here); then one more, the temperature of play. The fourth
+# cell of the square, the paper's filter at 0.7, is among the recorded runs: to see it
+# live, add it to `ARMS` above. Fewer games side by side (`at_once`) take less memory;
+# the dice are others than in the recorded runs.
 
 # %%
-from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, run
 
 K = here.pick(ci=24, cpu=500)
-ROUNDS = here.pick(ci=1, cpu=12)
+ROUNDS = here.pick(ci=1, cpu=8)
 same = {"base": BASE, "lam": 1.0, "games": K, "rounds": ROUNDS}
 same |= {"epochs": 2, "lr": 5e-4, "seed": SEED, "at_once": 125}
 changed = {"filter": "above_scenario_mean", "group": 4}
-configs = {
+calm = {"temperature": 0.7}
+square = {
     "above_mean": Config(**same),
     "above_scenario_mean": Config(**same, **changed),
+    "above_mean, T 0.7": Config(**same, **calm),
+    "above_scenario_mean, T 0.7": Config(**same, **changed, **calm),
 }
-base = load_model(BASE)
+configs = {name: square[name] for name in ARMS}
 print(base.report)
 
 # %%
-import random
 import time
-
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP
 
 probe = random.Random(SEED).choices(scenarios("train"), k=K // 4)
 started = time.perf_counter()
 play_games(LMPlayer(base), probe, COOP, seed=SEED)
 a_round = (time.perf_counter() - started) * 4 * 1.7
 minutes = a_round * (ROUNDS + 1) * len(configs) / 60
-print(f"expect about {minutes:.1f} minutes for the two runs below")
+print(f"expect about {minutes:.1f} minutes for the {len(configs)} runs below")
 
 # %%
 home = here.runs / "11"
 mark = base.report.weights_hash[:8]
 live, started = {}, time.perf_counter()
 for name, config in configs.items():
-    folder = home / f"{name}-K{K}-seed{SEED}-{mark}-125"
+    plain = name.replace(", ", "-").replace(" ", "")
+    folder = home / f"{plain}-K{K}-seed{SEED}-{mark}-125"
     shown = notebook.progress(f"{name}, ")
     live[name] = run(config, folder, progress=shown)
 spent = time.perf_counter() - started
 notebook.record("talk_seconds", spent)
-print(f"two runs of {same['rounds']} rounds of {K} games: {spent:.0f} s")
+print(f"{len(live)} runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 
 # %%
 # Exact: each scenario comes four times (or eight, if drawn twice), and what
@@ -261,9 +294,7 @@ print(f"{len(kept)} of {2 * len(games)} views kept in the first round")
 # Lines with markers are yours, just made; the thin ones are *recorded*, one for
 # each seed that we ran before.
 
-# %% alt="Left the joint points over rounds, right the share of games with a statement, for both filters"
-from selfplay_kit.talk import statement_metrics
-
+# %% alt="Left the joint points over rounds, right the share of games with a statement, for each run"
 told = {n: [statement_metrics(r.games()) for r in live[n]] for n in ARMS}
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
 for k, name in enumerate(ARMS):
@@ -279,7 +310,8 @@ axes[0].set(ylabel="joint points, X + Y", title="Points")
 axes[1].set(ylabel="games with a statement, %", title="Talk", ylim=(0, 102))
 for ax in axes:
     ax.set_xlabel("round of self-play (0 is the base)")
-axes[0].legend(loc="lower right")
+below = {"loc": "outside lower center", "ncols": 3, "fontsize": 8}
+fig.legend(*axes[0].get_legend_handles_labels(), **below)
 plt.show()
 
 # %% [markdown]
@@ -376,7 +408,7 @@ for how, what in ABLATIONS.items():
     print(f"{how:8} ({what}):\n    {line.text}")
 
 # %% [markdown]
-# **Predict**: for which of your two runs will the points fall? **Run**, on
+# **Predict**: for which of your runs will the points fall? **Run**, on
 # scenarios that no round has trained on.
 
 # %% alt="The points lost when stated values are replaced, one row a model, with intervals"
@@ -412,7 +444,7 @@ plt.show()
 # %%
 from selfplay_kit.talk import Ablated, statements
 
-talker = players["above_scenario_mean"]
+talker = players[ARMS[-1]]
 heard = play_games(talker, some, COOP, seed=SEED)
 misled = play_games(Ablated(talker, "replace"), some, COOP, seed=SEED)
 
@@ -508,6 +540,42 @@ head += ("drop: opener's words", "drop: the other's", "way to optimum")
 notebook.table(head, rows, f"Whose words matter; test split; {told_how}")
 
 # %% [markdown]
+# ## A conflict of interest
+#
+# At λ = 1 both want the same, and who lies to a partner lies to itself. Below 1 a
+# statement can be turned against the one who made it. Crawford and Sobel (1982) show
+# that talk without a price tells less, the further interests lie apart. **Predict**
+# for λ = 0.5, 0 and −0.5: are values still stated, are they true, are they heeded?
+# The same base and training (filter within the scenario, temperature 0.7), recorded:
+
+# %% alt="Over λ: the share of games with a statement, the share of statements that are true, and the joint points lost when stated values are replaced; a mark for each seed"
+CALM = "above_scenario_mean, T 0.7"
+conflict = {1.0: CALM} | {
+    float(name.rpartition("= ")[2]): name for name in talk["arms"] if "λ" in name
+}
+WANTED = (
+    ("stated", 100, "games with a statement, %"),
+    ("true", 100, "statements all true, %"),
+    ("drop_replace", 1, "joint points lost when replaced"),
+)
+fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
+    lams = sorted(conflict)
+    found = [[f[metric]["value"] for f in at_best(conflict[x])["seeds"]] for x in lams]
+    found = [[scale * v for v in seeds if v is not None] for seeds in found]
+    means = [sum(seeds) / len(seeds) if seeds else float("nan") for seeds in found]
+    look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k]}
+    ax.plot(lams, means, color=plots.CYCLE[k])
+    for x, seeds in zip(lams, found):
+        ax.plot([x] * len(seeds), seeds, ls="none", alpha=0.7, **look)
+    ax.set(xlabel="λ, the weight of the partner's points", ylabel=label)
+    ax.set_ylim(bottom=min(0, *(v for seeds in found for v in seeds)) - 0.1)
+plt.show()
+
+# %% [markdown]
+# One mark a seed (their number is in the table above), the line their mean; test
+# split, each arm at its best temperature.
+#
 # ## Where it fails, and what was not shown
 #
 # - **The base can already do it.** It was taught to state values and to use them,
@@ -547,10 +615,9 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 # Exact: asking for a run again plays nothing, and returns the same weights.
 
 # %%
-again = run(config, folder)  # the second run, as it stands in its folder
+again = run(config, folder)  # the last run, as it stands in its folder
 weights = [r.metrics["weights"] for r in again]
-second = live["above_scenario_mean"]
-assert weights == [r.metrics["weights"] for r in second]
+assert weights == [r.metrics["weights"] for r in live[name]]
 print("checked")
 
 # %% [markdown]
