@@ -5,36 +5,45 @@ players meets on the same scenarios of the test split, twice each, so that each 
 first once; models of different objectives are each told their own. A score is kept
 for each pair in the folder of runs, and a rerun goes on from there.
 
-The file. A *number* is ``{value, low, high, n}``. A *cell* holds a number for each of
-``meetings.KEPT`` (see ``selfplay_kit.crossplay.score``: points over all games;
-``agreement`` a share),
-``over`` (``seeds``: mean over n training seeds, 95 % t interval; ``scenarios``: one
-pair, n games, bootstrap) and ``games``, how many were played.
+The file. A *number* is ``{value, low, high, n}``; over seeds it is their mean with a
+95 % t interval, and ``values`` holds each seed's (``null`` where it has none). A *cell*
+holds a number for each of ``meetings.KEPT`` (see ``selfplay_kit.crossplay.score``:
+points over all games; ``agreement`` a share), ``over`` (``seeds``, or ``scenarios``:
+one pair, n games, bootstrap) and ``games``, how many were played.
 
 ``matrix``      objective → row → column → cell. Models: ``base``, ``round 2``,
                 ``round 5``, ``round 10`` of one run meet one another; ``round 10,
                 other seed`` is another run's. Scripts by their names
 ``transfer``    objective → ``metric``, and numbers: ``base``, ``self`` (round 10 with
-                itself), ``cross`` (with the other seeds', mean over them and
-                over both players), ``lost``
-                (self - cross), ``kept`` ((cross - base) / (self - base), of seeds that
-                gained), paired by seed, with ``values``; ``pairs``: what
-                each seed (row) has with each (column)
+                itself), ``cross`` (with the other seeds', mean over them and over
+                both players), ``lost`` (self - cross), ``kept`` ((cross - base) /
+                (self - base)); ``pairs``: what each seed (row) has with each
+                (column); ``by seed``: each seed's own ``cross``, ``lost``, ``kept``.
+                Those share games, so the intervals of the three are jackknives that
+                leave out a seed and all its games, the base taken as it is; their
+                ``values`` are the jackknife's pseudo-values
 ``objectives``  row objective → column objective → cell, round 10, own prompt each
 ``bases``       objective → row → column → cell: round 10 from other bases
 ``temperature`` objective → row → column → cell: names end in ``@temperature``
 ``scripts``     row → column → cell: scripts among themselves
 ``said``        objective → round → numbers over seeds, in self-play. Of proposals
                 after an offer: ``as said`` (the share that the latest offer gives
-                the proposer), ``partner's`` (what it gives the partner), ``other``;
-                of games: ``false acceptance`` (of what was not offered)
+                the proposer), ``partner's`` (what it gives the partner), ``other``.
+                Of acceptances that state a split (``said.accepting``): ``messages``
+                and ``acceptances`` a game, shares that are ``false`` (other than
+                the partner's latest offer) and ``new`` (named by nobody before),
+                and the share of games with a ``false acceptance``
 ``search``      script → ``honest`` and ``any``: number; points of a searcher
-``probes``      partner → ``from``; ``rounds``, a list of cells (the training games,
-                ``row`` with ``values``); ``test`` → ``start`` and ``last`` (cells) and
-                ``rise`` (a number: last - start); ``false acceptance`` by the learner
-                → ``start`` and ``last``, shares of training games; for scripts
-                ``honest bound`` (a number) and ``above honest bound``, the share of
-                test games at last
+``against``     objective (or ``base``) → script → numbers over seeds: round 10 in the
+                games that were searched. ``points``, ``agreement``, how the model
+                accepts (as in ``said``), ``sealed falsely`` (of deals, those on a
+                split that it last accepted falsely), ``above honest bound`` (share
+                of games)
+``probes``      partner → ``from``; ``rounds``, a list of cells (the training games);
+                ``test`` → ``start`` and ``last`` (cells) and ``rise`` (a number: last -
+                start); ``said``, the learner's, → ``start`` and ``last``, in training
+                games; for scripts ``honest bound`` (a number) and ``above honest
+                bound``, the share of test games at last
 ``seconds``     of the last pass alone: scores that were there are not played again
 """
 
@@ -48,17 +57,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.crossplay import best_response, both_ways, meet, score
+from selfplay_kit.crossplay import best_response, meet, score
 from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import seed_interval
 from selfplay_kit.rounds import Config, read_rounds
 from selfplay_kit.rules import OBJECTIVES, SEMI
 from selfplay_kit.scripted import NEGOTIATORS
 
 from . import meetings
+from .gaps import gaps
 from .meetings import KEPT, Study, Who, pooled
 from .record import provenance, save
-from .said import false_acceptance, proposed
+from .said import accepting, all_seeded, proposed, seeded
 
 ROUNDS = (2, 5, 10)
 SEEDS_OF = {2: 3, 5: 3}  # the rounds between are scored over fewer seeds
@@ -110,25 +119,8 @@ def transfer(study: Study, objective: str) -> dict[str, Any]:
         for j, b in enumerate(last[i:], i):
             found = study.pair(a, b, objective)
             grid[i][j], grid[j][i] = (f[metric]["value"] for f in found)
-    own = [grid[i][i] for i in range(len(last))]
-    both = [
-        [(a + b) / 2 for a, b in zip(row, column, strict=True)]
-        for row, column in zip(grid, zip(*grid, strict=True), strict=True)
-    ]
-    cross = [fmean(x for j, x in enumerate(r) if j != i) for i, r in enumerate(both)]
-    gaps = {
-        "self": own,
-        "cross": cross,
-        "lost": [a - b for a, b in zip(own, cross, strict=True)],
-        "kept": [
-            (b - base["value"]) / (a - base["value"])
-            for a, b in zip(own, cross, strict=True)
-            if a > base["value"]
-        ],
-    }
-    return {"metric": metric, "base": base, "pairs": grid} | {
-        name: seed_interval(v) | {"values": v} for name, v in gaps.items() if v
-    }
+    told = {"metric": metric, "base": base, "pairs": grid}
+    return told | gaps(grid, base["value"])
 
 
 def the_objectives(study: Study) -> dict[str, Any]:
@@ -185,17 +177,33 @@ def the_scripts(study: Study) -> dict[str, Any]:
 
 def the_talk(study: Study, objective: str) -> dict[str, Any]:
     """``said`` of one objective, in self-play, from the recorded rounds."""
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[dict[str, float | None]]] = {}
     for who in ends(study, objective):
         rounds = read_rounds(who.folder(study.spine))
         for r in (0, *ROUNDS):
             games = rounds[r].games()
-            falsely = {"false acceptance": false_acceptance(games)}
-            found.setdefault(str(r), []).append(proposed(games) | falsely)
-    return {
-        r: {k: seed_interval([f[k] for f in fs]) for k in fs[0]}
-        for r, fs in found.items()
-    }
+            found.setdefault(str(r), []).append(proposed(games) | accepting(games))
+    return {r: all_seeded(fs) for r, fs in found.items()}
+
+
+def against_scripts(study: Study, objective: str) -> dict[str, Any]:
+    """``against`` of one objective, or of the base."""
+    players = [Who()] if objective == "base" else ends(study, objective)
+    result = {}
+    for script in NEGOTIATORS:
+        found = [study.against(who, script) for who in players]
+        bound = study.bound(script, "honest")
+        for f in found:
+            f["above honest bound"] = above(f["points"], bound)
+            f["points"] = fmean(f["points"])
+        result[script] = all_seeded(found)
+    study.tell(f"against scripts: {objective}")
+    return result
+
+
+def above(points: Sequence[int], bound: Sequence[int]) -> float:
+    """The share of games in which there are more points than the bound."""
+    return fmean(p > b for p, b in zip(points, bound, strict=True))
 
 
 def the_search(study: Study, name: str) -> dict[str, Any]:
@@ -226,17 +234,17 @@ def probe(study: Study, target: str, seed: int) -> dict[str, Any]:
     where = folder / "test.json"
     if not where.exists():
         found: dict[str, Any] = {}
-        played, firsts = both_ways(study.some[: meetings.SEARCHED])
         for name, r in (("start", rounds[0]), ("last", rounds[-1])):
             mine = LMPlayer(r.model(config))
             partner = frozen.player(study.spine)
             found[name] = score(meet(mine, partner, study.some, SEMI, seed=0))
-            games = meet(mine, partner, played, SEMI, seed=0, firsts=firsts)
-            found[f"{name} points"] = [t.points[0] for t in games]
+            if target in NEGOTIATORS:
+                games = study.searched_games(mine, target)
+                found[f"{name} points"] = [t.points[0] for t in games]
         where.write_text(json.dumps(found), "utf-8")
     return {
         "rounds": [{m: r.metrics[m] for m in KEPT} for r in rounds],
-        "false": [false_acceptance(r.games(), (0,)) for r in (rounds[0], rounds[-1])],
+        "said": [accepting(r.games(), (0,)) for r in (rounds[0], rounds[-1])],
         "test": json.loads(where.read_text("utf-8")),
     }
 
@@ -254,23 +262,18 @@ def the_probes(study: Study, target: str) -> dict[str, Any]:
             pooled(same) for same in zip(*(f["rounds"] for f in found), strict=True)
         ],
         "test": {n: pooled([f["test"][n] for f in found]) for n in ("start", "last")}
-        | {"rise": seed_interval(rise) | {"values": rise}},
+        | {"rise": seeded(rise)},
     }
-    result["false acceptance"] = {
-        k: seed_interval(v) | {"values": v}
-        for k, *v in zip(("start", "last"), *(f["false"] for f in found), strict=True)
+    result["said"] = {
+        k: all_seeded(v)
+        for k, *v in zip(("start", "last"), *(f["said"] for f in found), strict=True)
     }
     if target in NEGOTIATORS:
         bound = study.bound(target, "honest")
         result["honest bound"] = study.searched(target, "honest")
-        above = [
-            fmean(p > b for p, b in zip(f["test"]["last points"], bound, strict=True))
-            for f in found
-        ]
-        result["above honest bound"] = seed_interval(above) | {"values": above}
-    for r, cell in enumerate(result["rounds"]):
-        values = [f["rounds"][r]["row"]["value"] for f in found]
-        cell["row"] = cell["row"] | {"values": values}
+        result["above honest bound"] = seeded(
+            [above(f["test"]["last points"], bound) for f in found]
+        )
     last = result["test"]["last"]["row"]["value"]
     study.tell(f"probe against {target}: {fmean(rise):+.2f} points, to {last:.2f}")
     return result
@@ -308,7 +311,8 @@ def crossplay(study: Study, out: Path, spine_file: Path) -> dict[str, Any]:
     def part(name: str, made: Callable[..., Any], *keys: str) -> None:
         for key in keys:
             result.setdefault(name, {})[key] = made(study, key)
-            save(result | {"seconds": time.perf_counter() - began}, out)
+            seconds = {"seconds": time.perf_counter() - began}
+            save(result | seconds, out, compact=True)
 
     part("transfer", transfer, *OBJECTIVES)
     part("matrix", the_matrix, *OBJECTIVES)
@@ -318,6 +322,7 @@ def crossplay(study: Study, out: Path, spine_file: Path) -> dict[str, Any]:
     result["objectives"] = the_objectives(study)
     result["scripts"] = the_scripts(study)
     part("search", the_search, *NEGOTIATORS)
+    part("against", against_scripts, "base", *OBJECTIVES)
     part("probes", the_probes, *PROBED)
     return result
 

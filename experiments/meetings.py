@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.crossplay import Told, both_ways, identity, meet, score
+from selfplay_kit.game import Transcript
 from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import ratio_interval, seed_interval
+from selfplay_kit.metrics import ratio_interval
 from selfplay_kit.models import LanguageModel, load_model
 from selfplay_kit.play import Player
-from selfplay_kit.rules import OBJECTIVES, scenarios
+from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
 from selfplay_kit.scripted import NEGOTIATORS
 from selfplay_kit.search import search_games
+
+from .said import accepting, sealed_falsely, seeded
 
 SCENARIOS, SEARCHED = 100, 40  # of the test split, each played both ways
 KEPT = ("row", "column", "joint", "margin", "agreement", "first_minus_second")
@@ -111,6 +114,32 @@ class Study:
             for side in (0, 1)
         ]
 
+    def searched_games(self, player: Player, script: str) -> list[Transcript]:
+        """Games of ``player`` with a script, in which :meth:`bound` was searched."""
+        played, firsts = both_ways(self.some[:SEARCHED])
+        partner = NEGOTIATORS[script]()
+        return meet(player, partner, played, SEMI, seed=0, firsts=firsts)
+
+    def against(self, who: Who, script: str) -> dict[str, Any]:
+        """Points of ``who`` in those games, one by one, and how it accepts in them;
+        kept in the folder as the scores are."""
+        where = self.home / "against" / f"{who.slug()}--{script}.json"
+        player = who.player(self.spine)
+        mark = [identity(player), script, SEARCHED]
+        if where.exists():
+            there = json.loads(where.read_text("utf-8"))
+            if there["mark"] == mark:
+                return there["found"]
+        games = self.searched_games(player, script)
+        found = {
+            "points": [t.points[0] for t in games],
+            "agreement": sum(t.agreed for t in games) / len(games),
+            "sealed falsely": sealed_falsely(games),
+        } | accepting(games, (0,))
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(json.dumps({"mark": mark, "found": found}), "utf-8")
+        return found
+
     def bound(self, name: str, kind: str) -> list[int]:
         """Points of a searcher against a script, game by game, kept in the folder."""
         where = self.home / "search" / f"{name}-{kind}-{SEARCHED}.json"
@@ -150,5 +179,5 @@ def pooled(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One cell from the scores of several seeds, or of one."""
     if len(scores) == 1:
         return {m: scores[0][m] for m in KEPT} | {"over": "scenarios"}
-    cell = {m: seed_interval([s[m]["value"] for s in scores]) for m in KEPT}
+    cell = {m: seeded([s[m]["value"] for s in scores]) for m in KEPT}
     return cell | {"over": "seeds"}

@@ -1,18 +1,23 @@
 """What players propose and accept, beside what the talk has put on the table.
 
 Read are splits and acceptances in the scripts' English (``phrasebook.hear``); what
-can't be read so is not counted.
+can't be read so, such as a "deal" without a split, is not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from selfplay_kit.game import Transcript, lines_for
+from selfplay_kit.metrics import seed_interval
 from selfplay_kit.phrasebook import hear
 from selfplay_kit.protocol import Position, Reading, parse
-from selfplay_kit.rules import SEMI
+from selfplay_kit.rules import SEMI, Share
 from selfplay_kit.scripted import View
+
+FEW = 20  # of fewer acceptances no share is given
 
 
 def _moves(t: Transcript):
@@ -48,20 +53,74 @@ def proposed(games: Sequence[Transcript]) -> dict[str, float]:
     return {k: n / total if total else 0.0 for k, n in count.items()}
 
 
-def accepts_falsely(t: Transcript, seats: Sequence[int] = (0, 1)) -> bool:
-    """Whether a player in ``seats`` says, in words of acceptance, a split that its
-    partner's latest message did not offer."""
+@dataclass(frozen=True)
+class Acceptance:
+    """A message that accepts, in words, and states a split: whose, the speaker's
+    ``share`` of it, whether it is *false* (other than what the partner's latest
+    message offers, which may be nothing) and *new* (named in no message before)."""
+
+    seat: int
+    share: Share
+    false: bool
+    new: bool
+
+
+def acceptances(t: Transcript) -> Iterator[Acceptance]:
+    """The acceptances of a game that state a split, in order."""
+    named = set()  # splits, as seat 0's share
     for seat, reading, position in _moves(t):
-        heard = hear(reading.text) if reading.kind == "message" else None
-        if seat not in seats or heard is None or not heard.accepts:
+        if reading.kind != "message":
             continue
-        view = View(position)
-        said = heard.mine or (heard.yours and view.rest(heard.yours))
-        if said and said != view.offered:
-            return True
-    return False
+        heard, view = hear(reading.text), View(position)
+        mine = heard.mine or (heard.yours and view.rest(heard.yours))
+        if not mine:
+            continue
+        split = mine if seat == 0 else view.rest(mine)
+        if heard.accepts:
+            yield Acceptance(seat, mine, mine != view.offered, split not in named)
+        named.add(split)
 
 
-def false_acceptance(games: Sequence[Transcript], seats=(0, 1)) -> float:
-    """The share of games in which somebody in ``seats`` accepts falsely."""
-    return sum(accepts_falsely(t, seats) for t in games) / len(games)
+def accepting(games: Sequence[Transcript], seats: Sequence[int] = (0, 1)) -> dict:
+    """How players in ``seats`` accept: ``messages`` and ``acceptances`` (that state a
+    split) a game; shares of these that are ``false`` and ``new`` (``None`` of fewer
+    than :data:`FEW`); ``false acceptance``, the share of games with a false one."""
+    said = [[a for a in acceptances(t) if a.seat in seats] for t in games]
+    every = [a for found in said for a in found]
+    spoken = sum(
+        seat in seats and reading.kind == "message"
+        for t in games
+        for seat, reading, _ in _moves(t)
+    )
+    few = len(every) < FEW
+    return {
+        "messages": spoken / len(games),
+        "acceptances": len(every) / len(games),
+        "false": None if few else sum(a.false for a in every) / len(every),
+        "new": None if few else sum(a.new for a in every) / len(every),
+        "false acceptance": sum(any(a.false for a in s) for s in said) / len(games),
+    }
+
+
+def sealed_falsely(games: Sequence[Transcript], seat: int = 0) -> float | None:
+    """The share of deals that are, to the split, what ``seat`` last accepted in words,
+    falsely; ``None`` without a deal."""
+    deals = [t for t in games if t.agreed]
+    count = 0
+    for t in deals:
+        own = [a for a in acceptances(t) if a.seat == seat]
+        assert t.shares is not None
+        count += bool(own) and own[-1].false and own[-1].share == t.shares[seat]
+    return count / len(deals) if deals else None
+
+
+def seeded(values: Sequence[float | None]) -> dict[str, Any]:
+    """A number over the seeds that have one, with every seed's value."""
+    there = [v for v in values if v is not None]
+    none = {"value": None, "low": None, "high": None, "n": 0}
+    return (seed_interval(there) if there else none) | {"values": list(values)}
+
+
+def all_seeded(found: Sequence[dict[str, float | None]]) -> dict[str, Any]:
+    """:func:`seeded` for each key of what was counted, a dict a seed."""
+    return {k: seeded([f[k] for f in found]) for k in found[0]}

@@ -98,12 +98,16 @@ import matplotlib.pyplot as plt
 from selfplay_kit import plots
 
 
-def draw(cells, rows, columns, title):
-    found = [[cells[a][b]["row"] for b in columns] for a in rows]
-    wide = [[(f["high"] - f["low"]) / 2 for f in line] for line in found]
-    values = [[f["value"] for f in line] for line in found]
-    told = {"title": title, "label": "points of the row", "half": wide}
-    return plots.matrix(values, rows, columns, **told)
+def draw(cells, rows, columns, title, of="row", label="points of the row"):
+    grid = [[cells[a][b] for b in columns] for a in rows]
+    values = [[c[of]["value"] for c in line] for line in grid]
+    half = [[(c[of]["high"] - c[of]["low"]) / 2 for c in line] for line in grid]
+    told = {"title": title, "label": label, "half": half}
+    ax = plots.matrix(values, rows, columns, **told)
+    for text, c in zip(ax.texts, (c for line in grid for c in line)):
+        if c.get("over") == "scenarios":
+            text.set_text(text.get_text() + " *")
+    return ax
 
 
 names = list(players)
@@ -118,82 +122,111 @@ plt.show()
 # ## The recorded matrix
 #
 # Live you have two short runs. *Recorded* are the runs of notebook 05: the weak
-# base, ten rounds, five seeds a reward, on scenarios that no round trained on.
+# base, ten rounds of several seeds a reward, on scenarios that no round trained on.
+# Rounds 2 and 5 were played over fewer seeds than round 10, as is printed here.
 
 # %%
 import json
 
 from selfplay_kit import data
 
-recorded = data.path("reference/crossplay.json").read_text("utf-8")
-found = json.loads(recorded)
-config = found["config"]
-print(f"{config['seeds']} seeds, {config['scenarios']} scenarios")
+found = json.loads(data.path("reference/crossplay.json").read_text("utf-8"))
+config, semi = found["config"], found["matrix"]["semi"]
+few = semi["round 2"]["round 2"]["row"]["n"]
+told = f"{config['seeds']} seeds a reward, {few} for rounds 2 and 5"
+print(f"{told}; {config['scenarios']} scenarios, each played both ways")
 
 
-def cell(f, percent=False):
-    """A number with its interval; a share with the range of its seeds."""
-    if not f or f["value"] is None:
-        return "–"
-    low, high = f["low"], f["high"]
-    form = "{:.0%}" if percent else "{:.2f}"
-    if percent and "values" in f:
-        low, high = min(f["values"]), max(f["values"])
-    ends = "" if low is None else f" [{form}, {form}]".format(low, high)
-    return form.format(f["value"]) + ends
+def cell(f, percent=False, ends=None):
+    """A mean; in brackets its 95 % interval, or lowest and highest seed."""
+    low, high, form = f["low"], f["high"], "{:.0%}" if percent else "{:.2f}"
+    values = [v for v in f.get("values", ()) if v is not None]
+    if ends == "seeds":
+        low, high = (min(values), max(values)) if values[1:] else (None, None)
+    value = "–" if f["value"] is None else form.format(f["value"])
+    shown = ends and low is not None
+    return value + (f" [{form}, {form}]".format(low, high) if shown else "")
 
 
 # %% alt="Recorded matrix, semi-competitive: rounds 0, 2, 5 and 10 against one another, another seed, and scripts"
 ROWS = ["base", "round 2", "round 5", "round 10"]
-SCRIPTS = [
-    "randomsplit",
-    "blind",
-    "teller",
-    "fair",
-    "greedy",
-    "liar",
-    "stubborn",
-]
+SCRIPTS = [*found["search"]]
 MODELS = [*ROWS, "round 10, other seed"]
-semi = found["matrix"]["semi"]
+
+
+def parts(ax):
+    for x in (len(ROWS), len(MODELS)):
+        ax.axvline(x - 0.5, color="white", lw=3)
+    plt.show()
+
+
 title = "Semi-competitive: points of the row player"
-ax = draw(semi, ROWS, MODELS + SCRIPTS, title)
-ax.axvline(len(ROWS) - 0.5, color="white", lw=3)
-ax.axvline(len(MODELS) - 0.5, color="white", lw=3)
+parts(draw(semi, ROWS, MODELS + SCRIPTS, title))
+
+# %% alt="Recorded matrix, cooperative: joint points of the same pairs of players"
+coop, both = found["matrix"]["coop"], "joint points"
+title = "Cooperative: joint points of the pair"
+parts(draw(coop, ROWS, MODELS + SCRIPTS, title, "joint", both))
+
+# %% alt="Round 10 of three rewards with itself, others and scripts: points ahead of the partner, and games with a deal"
+KINDS = ["semi", "coop", "strict"]
+others = ["round 10", MODELS[-1], "base", *SCRIPTS]
+fig, axes = plt.subplots(1, 2, figsize=(10, 5), sharey=True)
+for k, name in enumerate(KINDS):
+    met, shift = found["matrix"][name]["round 10"], 0.22 * (k - 1)
+    line = {other: met[other]["margin"] for other in others}
+    plots.intervals(line, ax=axes[0], label=name, k=k, shift=shift)
+    look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k], "ls": "none"}
+    for i, other in enumerate(others):
+        shares = [100 * v for v in met[other]["agreement"]["values"]]
+        y = [i + shift] * len(shares)
+        axes[1].plot(shares, y, ms=4, alpha=0.7, **look)
+axes[0].axvline(0, color=plots.GREY, ls=":")
+axes[0].set(xlabel="points, own less partner's", title="Ahead of the partner")
+axes[1].set(xlabel="games, %", title="Games with a deal", xlim=(0, 102))
+axes[0].legend(loc="best")
 plt.show()
 
 # %% [markdown]
-# *The figure: rows are a model after 0, 2, 5 and 10 rounds; columns are partners:
-# the same run's rounds, round 10 of another seed, and seven scripts.* Numbers are
-# points of the row; ± is half the 95 % interval between seeds (for a single pair
-# of players, over scenarios).
+# *The matrices: rows are a model after 0, 2, 5 and 10 rounds; columns are partners:
+# the same run's rounds, round 10 of another seed, and the scripts. First the points
+# of the row; then, for the cooperative reward, those of both. ± is half the 95 %
+# interval over seeds; with a star, of a single pair, over scenarios.*
+#
+# A joint score hides who got it. *The last figure: round 10 of each reward, left its
+# lead over the partner with a 95 % interval over seeds (with itself it is 0), right
+# the share of games with a deal, a dot a seed.* The cooperative model has the most
+# together with itself, and loses to hard scripts.
 #
 # ### Explain: how much survives another seed?
 #
 # Take the gain of self-play, from the base to round 10. The share of it that is
-# there with *another seed's* round 10 is what transferred.
-
+# there with *another seed's* round 10 is what was **kept**. Every seed's mean shares
+# games with the others'; so the intervals leave out a seed with all its games, one
+# at a time (a *jackknife*). If every seed had a language of its own, little would
+# be kept. **Each** pair of seeds has less together than both have alone (asserted);
+# but seeds differ so much that these few don't settle how much is lost.
+#
+# Mind what this control is: all seeds start from **one base**, which already
+# shares a language with itself. Partners from other bases (the second table), and
+# scripts, are further away.
 
 # %%
 HEADLINES = {"semi": "points", "coop": "joint points", "strict": "deals"}
-KEYS = ("base", "self", "cross", "lost")
 rows = []
 for name, told in HEADLINES.items():
     t, share = found["transfer"][name], name == "strict"
-    shown = [cell(t[k], share) for k in KEYS]
-    rows.append((f"{name}: {told}", *shown, cell(t["kept"], True)))
+    shown = [cell(t[k], share) for k in ("base", "self", "cross")]
+    shown += [cell(t["lost"], share, "95 %"), cell(t["kept"], True, "95 %")]
+    rows.append((f"{name}: {told}", *shown))
+    p = t["pairs"]  # p[i][j]: what seed i has with seed j
+    for i in range(len(p)):
+        for j in range(i):  # no pair of seeds has all that each has alone
+            assert p[i][j] + p[j][i] < p[i][i] + p[j][j]
+    assert (t["kept"]["low"] > 0.5) == (name != "strict")
 head = ("reward", "base", "itself", "another seed", "lost", "kept")
-told = f"Round 10 with itself and with another, {config['seeds']} seeds"
+told = "Round 10 with itself and with another seed; brackets: 95 %, jackknife"
 notebook.table(head, rows, told)
-
-# %% [markdown]
-# Points have a 95 % interval, between seeds (the base's over scenarios); shares the
-# range of the seeds where the file has each. *Kept*: if every seed had a language
-# of its own, little would be.
-#
-# Mind what this control is: all seeds start from **one base**, which already
-# shares a language with itself. Partners from other bases, and scripts, are
-# further away:
 
 # %%
 BASES = ("tiny-weak", "tiny-middling", "tiny-clean")
@@ -202,12 +235,12 @@ for name in ("semi", "coop"):
     kinds = found["bases"][name]
     for other in BASES[1:]:
         f = kinds["tiny-weak"][other]
-        shown = [cell(f[m]) for m in ("row", "column", "joint")]
-        rows.append((name, other, *shown, cell(f["agreement"], True)))
+        shown = [cell(f[m], ends="seeds") for m in ("row", "column", "joint")]
+        deals = cell(f["agreement"], True, "seeds")
+        rows.append((name, other, *shown, deals))
 head = ("reward", "partner's base", "ours", "partner's", "joint", "deals")
-notebook.table(
-    head, rows, "Round 10 from the weak base with round 10 from others"
-)
+told = "Round 10 from the weak base with one of another; brackets: our seeds"
+notebook.table(head, rows, told)
 
 # %% [markdown]
 # ## Partners trained for another reward
@@ -215,14 +248,25 @@ notebook.table(
 # Each is told its *own* reward, as it was in training. Who gets more?
 
 # %% alt="Points of the row player, by the reward that row and column were trained for"
-KINDS = ["semi", "coop", "strict"]
 met = found["objectives"]
 title = "Round 10: points of the row player"
 draw(met, KINDS, KINDS, title)
 plt.show()
+# Decided over seeds: strict is ahead of semi, semi of coop, strict of coop.
+for a, b in (("strict", "semi"), ("semi", "coop"), ("strict", "coop")):
+    assert met[a][b]["margin"]["low"] > 0
+for other in ("semi", "strict"):  # coop gets less of them than of its own kind
+    assert met["coop"][other]["row"]["high"] < met["coop"]["coop"]["row"]["low"]
 
 # %% [markdown]
-# *The figure: round 10 of three rewards, row against column, points of the row.*
+# *The figure: round 10 of three rewards, row against column, points of the row, ±
+# half the 95 % interval over seeds.*
+#
+# ### Explain
+#
+# The order is decided: strict is ahead of semi-competitive, and both are ahead of
+# cooperative. The cooperative model has the best pair with its own kind and gets
+# far less from the others. What it gives pays only where the partner gives too.
 #
 # ## The strict case
 #
@@ -236,26 +280,16 @@ WHOSE = ("as said", "partner's", "other")
 rows = []
 for name in KINDS:
     for r, f in found["said"][name].items():
-        rows.append((name, r, *(cell(f[k], True) for k in WHOSE)))
+        rows.append((name, r, *(cell(f[k], True, "seeds") for k in WHOSE)))
 head = ("reward", "round", "as said", "the partner's share", "neither")
-notebook.table(
-    head, rows, "Whose share is proposed, after an offer, in self-play"
-)
-
-# %%
-strict = found["matrix"]["strict"]["round 10"]
-rows = [
-    (
-        name,
-        cell(strict[name]["agreement"], True),
-        cell(strict[name]["margin"]),
-    )
-    for name in ("round 10", *MODELS[:1], MODELS[-1], *SCRIPTS)
-]
-head = ("partner", "games with a deal", "points ahead of the partner")
-notebook.table(head, rows, "Strict, round 10: with itself and with others")
+assert max(found["said"]["strict"]["10"]["partner's"]["values"]) < 0.1
+told = "Whose share is proposed after an offer, in self-play; brackets: seeds"
+notebook.table(head, rows, told)
 
 # %% [markdown]
+# Ours comes to propose what was said. It makes deals with others too: see the
+# figure on who is ahead.
+#
 # ## First or second?
 #
 # Both players are alike in self-play; who speaks first is all that differs. The
@@ -263,26 +297,35 @@ notebook.table(head, rows, "Strict, round 10: with itself and with others")
 # games.
 
 # %% alt="Points of the first speaker less the second's, for base and round 10, three rewards, with intervals"
-ahead = {}
-for name in KINDS:
-    table = found["matrix"][name]
-    for a, b in (
-        ("base", "base"),
-        ("round 10", "round 10"),
-        ("round 10", MODELS[-1]),
-    ):
-        ahead[f"{name}: {a} with {b}"] = table[a][b]["first_minus_second"]
-ax = plots.intervals(ahead)
+PAIRS = [("base", "base"), ("round 10", "round 10"), ("round 10", MODELS[-1])]
+table = found["matrix"]
+lead = {f"{n}: {a} with {b}": table[n][a][b] for n in KINDS for a, b in PAIRS}
+fig, ax = plt.subplots(figsize=(7, 5))
+for k, over in enumerate(("seeds", "scenarios")):
+    line = {n: c["first_minus_second"] for n, c in lead.items()}
+    line |= {n: {"value": None} for n, c in lead.items() if c["over"] != over}
+    plots.intervals(line, ax=ax, k=k, label=f"95 % over {over}")
 ax.axvline(0, color=plots.GREY, ls=":")
-ax.set(
-    xlabel="points, first less second", title="Does it pay to speak first?"
-)
+title = "Does it pay to speak first?"
+ax.set(xlabel="points, first less second", title=title)
+ax.legend(loc="best")
 plt.show()
+for n, c in lead.items():  # decided over seeds for the cooperative reward alone
+    f = c["first_minus_second"]
+    if c["over"] == "seeds":
+        assert f["low"] > 0 if n.startswith("coop") else f["low"] < 0 < f["high"]
 
 # %% [markdown]
-# *The figure: a row a pair, its advantage of the first speaker with a 95 %
-# interval; at the dotted line there is none.* Where the first offer is simply
-# accepted, it pays to be the one who makes it.
+# *The figure: a row a pair, its lead of the first speaker; at the dotted line there
+# is none. The base is one model, with an interval over scenarios; round 10 has one
+# over seeds.*
+#
+# ### Explain
+#
+# Only the **cooperative** reward makes a lead of whoever speaks first, and it holds
+# with another seed's partner. Nothing there works against it: the reward is the
+# sum. Over the semi-competitive and the strict seeds nothing is decided (asserted);
+# the base's intervals are of one model, and so say nothing on rewards.
 #
 # ### Exercise 7.1: the first speaker · easy · 5 minutes
 #
@@ -330,51 +373,60 @@ done = notebook.check("Exercise 7.1", first_ahead, check_first)
 # %% [markdown]
 # ## Is it skill, or only less noise?
 #
-# At a lower temperature a player does more often what it thinks best. The base
-# improves by that alone. So compare round 10 with the base at *its* best
-# temperature, and let both meet partners that never trained with either.
+# At a lower temperature a player does more often what it thinks best; at 0 it always
+# says the likeliest. The base improves by that alone. So compare round 10 with the
+# base at *its* best temperature (chosen on other scenarios, in notebook 05's runs),
+# and let both meet partners that never trained with either.
 
-# %% alt="Points with each partner, for the base at its best temperature and round 10 at two temperatures"
-best = config["base_best_temperature"]["semi"]
+# %% alt="Points with each script, for the base at its best temperature and round 10 at two temperatures"
 low = config["low_temperature"]
+best = config["base_best_temperature"]["semi"]
 cold, calm = f"round 10@{low:g}", f"base@{best:g}"
 table = found["temperature"]["semi"]
-lines = {
-    calm: {s: table[calm][s]["row"] for s in SCRIPTS},
-    "round 10@1": {s: semi["round 10"][s]["row"] for s in SCRIPTS},
-    cold: {s: table[cold][s]["row"] for s in SCRIPTS},
-}
+pool = {calm: table[calm], "round 10@1": semi["round 10"], cold: table[cold]}
+lines = {n: {s: f[s]["row"] for s in SCRIPTS} for n, f in pool.items()}
 fig, ax = plt.subplots(figsize=(7.5, 4.5))
 for k, (name, line) in enumerate(lines.items()):
-    plots.intervals(line, ax=ax, label=name, k=k, shift=0.2 * (k - 1))
+    over = pool[name][SCRIPTS[0]]["over"]
+    told = {"label": f"{name}, 95 % over {over}", "shift": 0.2 * (k - 1)}
+    plots.intervals(line, ax=ax, k=k, **told)
 ax.set(xlabel="own points", title="Against scripts, semi-competitive")
-ax.legend(loc="best")
+ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3)
 plt.show()
+calm, hot, _ = lines.values()
+apart = {s for s in SCRIPTS if hot[s]["low"] > calm[s]["high"]}
+assert {*SCRIPTS} - apart == {"fair"}
 
 # %%
 rows = []
 for name in ("semi", "coop"):
     table = found["temperature"][name]
-    t = config["base_best_temperature"][name]
-    calm = f"base@{t:g}"
+    calm = f"base@{config['base_best_temperature'][name]:g}"
     pairs = [(calm, calm), (calm, "round 10@1"), (calm, cold), (cold, cold)]
-    for a, b in [
-        *pairs,
-        ("round 10@1", cold),
-        (cold, f"{cold}, other seed"),
-    ]:
+    pairs += [("round 10@1", cold), (cold, f"{cold}, other seed")]
+    for a, b in pairs:
         f = table[a][b]
-        shown = [cell(f[m]) for m in ("row", "column", "joint")]
-        rows.append((name, a, b, *shown, cell(f["agreement"], True)))
+        shown = [cell(f[m], ends="seeds") for m in ("row", "column", "joint")]
+        rows.append((name, a, b, *shown, cell(f["agreement"], True, "seeds")))
+    f, hot = table[calm][calm]["joint"], found["matrix"][name]["round 10"]
+    above = hot["round 10"]["joint"]["low"] > f["high"]
+    assert above == (name == "coop")  # semi: the intervals overlap
+    assert table["round 10@1"][calm]["margin"]["low"] > 0  # face to face
 head = ("reward", "row", "column", "row's", "column's", "joint", "deals")
-notebook.table(
-    head, rows, "Temperatures; own points, partner's, joint, deals"
-)
+told = "Temperatures; points and deals; brackets: seeds (one model has none)"
+notebook.table(head, rows, told)
 
 # %% [markdown]
-# *The figure: own points against each script.* The table has the models among
-# themselves. Where the base at its best temperature stands level with round 10,
-# the rounds have added nothing but certainty.
+# *The figure: own points against each script; the name has the temperature.* The
+# table has the models among themselves.
+#
+# ### Explain
+#
+# Under the semi-competitive reward the base at its best temperature has **with
+# itself** about what round 10 has at 1 (the intervals overlap): self-play doesn't
+# show that the rounds added more than certainty. Other partners do. Face to face
+# round 10 is ahead, and it has more from the scripts (with Fair alone the intervals
+# overlap). Under the cooperative reward round 10 has more with itself, too.
 #
 # ## How much can be taken from a player? Exact search
 #
@@ -396,9 +448,9 @@ for who in (Fair(), Blind(), Stubborn()):
 print("To stubborn, if not:", *free.line, sep="\n")
 
 # %% [markdown]
-# *Honest* means: no acceptance of what was never offered, no false values. Read
-# the last line: who says "deal" to what nobody offered is believed, and **every
-# script gives away everything**. It is a hole in our scripts, for which nobody had
+# *Honest* means: no acceptance of another split than the script's latest offer, no
+# false values. Read the last line: whoever says "deal" and names any split is
+# believed, and **every script gives away everything**. It is a hole in our scripts, for which nobody had
 # looked; search found it at once. Does *training* find it?
 #
 # ### Exercise 7.2: what can be had from a floor · medium · 10 minutes
@@ -455,7 +507,8 @@ done = notebook.check("Exercise 7.2", most, check_most)
 # imitates them, and plays again. What it takes is a **lower bound**.
 #
 # Live, against Stubborn, who asks for nine points or more and never moves.
-# **Predict**: what will the learner get?
+# **Predict**: what will the learner get? Its best game of the last round is shown
+# (it is player 0). How did it get *that* from someone who never moves?
 
 # %%
 from selfplay_kit.crossplay import best_response
@@ -469,7 +522,8 @@ shown = notebook.progress("against stubborn, ")
 probe = best_response(Stubborn(), learner, folder, progress=shown)
 for r in probe:
     took, left = r.metrics["row"], r.metrics["column"]
-    print(f"round {r.number}: takes {cell(took)}, leaves {cell(left)}")
+    takes, leaves = (cell(f, ends="95 %") for f in (took, left))
+    print(f"round {r.number}: takes {takes}, leaves {leaves} (scenarios)")
 
 # %%
 # Exact: it learns from its own sides alone, and stopping costs nothing.
@@ -483,10 +537,6 @@ assert [r.metrics["weights"] for r in again] == weights
 print(
     f"checked: {kept} of {len(own)} own sides kept; a rerun plays nothing"
 )
-
-# %% [markdown]
-# The learner's best game of the last round (it is player 0). How did it get
-# *that* from someone who never moves?
 
 # %%
 last = probe[-1].games()
@@ -514,79 +564,125 @@ plt.show()
 # ### Recorded: models and scripts, frozen
 #
 # *The figure: recorded probes. Left the learner's points against frozen models
-# (round 10 of each reward, told its own, and the base), right against scripts; a line a seed. The
-# large open marker at the right edge is the exact honest bound of that script.* The
-# learner starts as round 10 of the semi-competitive run.
+# (round 10 of each reward, told its own, and the base), right against scripts; a
+# line a seed. The large open marker at the right edge is the exact honest bound of
+# that script.* The learner starts as round 10 of the semi-competitive run.
 
 # %%
 rows = []
 for name, p in found["probes"].items():
-    f, lied = p["test"], p["false acceptance"]
-    shown = [cell(f[k]["row"]) for k in ("start", "last")]
-    shown += [cell(f["last"]["column"]), cell(p.get("honest bound"))]
-    shown += [cell(p.get("above honest bound"), True)]
-    rows.append((name, *shown, cell(lied["last"], True)))
-head = ("frozen", "takes at first", "at last", "leaves", "honest bound")
-head += ("games above it", "games with a false acceptance")
+    f, none = p["test"], {"value": None, "low": None, "high": None}
+    shown = [cell(f["start"]["row"]), cell(f["last"]["row"])]
+    shown += [cell(f["rise"], ends="95 %"), cell(p.get("honest bound", none))]
+    shown += [cell(p.get("above honest bound", none), True)]
+    told = p["said"]["last"]
+    shown += [cell(told["acceptances"]), cell(told["false"], True)]
+    rows.append((name, *shown))
+head = ("frozen", "takes at first", "at last", "rise", "honest bound")
+head += ("games above it", "acceptances a game", "of them false")
+rise = {name: p["test"]["rise"]["low"] > 0 for name, p in found["probes"].items()}
+assert [n for n in ("base", *KINDS) if rise[n]] == ["coop"]
 seeds = config["probe"]["seeds"]
-notebook.table(head, rows, f"Probes on the test split, {seeds} seeds")
+told = f"Probes on the test split, {seeds} seeds; brackets: 95 % over seeds"
+notebook.table(head, rows, told)
 
 # %% [markdown]
 # ## What was learned: read the words
 #
 # Where the learner takes more than the honest bound, it can't have bargained
-# honestly. Count the games in which an *acceptance* states a split that nobody had
-# offered: in self-play, and by the learner of each probe.
+# honestly. How, then? Read the **acceptances** that state a split ("deal , i take
+# ..."). *False* is one that states a split other than the partner's latest offer;
+# *new*, one that neither has named before in the game. First in self-play; then with
+# the scripts, in the games in which these were searched.
 
-# %% alt="Share of games with a false acceptance over rounds of self-play, for three rewards"
-fig, ax = plt.subplots(figsize=(7, 4))
+# %% alt="Acceptances a game, share of them false, and share of them new, over rounds of self-play, for three rewards"
+fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), layout="constrained")
+for ax, what in zip(axes, ("acceptances", "false", "new")):
+    scale = 1 if what == "acceptances" else 100
+    unit = "a game" if scale == 1 else "% of acceptances"
+    for k, name in enumerate(KINDS):
+        told = {r: f[what] for r, f in found["said"][name].items()}
+        told = {int(r): f for r, f in told.items() if f["value"] is not None}
+        ends = {
+            e: [scale * f[e] for f in told.values()]
+            for e in ("value", "low", "high")
+        }
+        plots.curve(ax, ends.pop("value"), k=k, label=name, x=[*told], **ends)
+    ax.set(xlabel="round of self-play", ylabel=unit, title=what.capitalize())
+    ax.set_ylim(0, None if scale == 1 else 102)
+axes[0].legend(loc="best")
+plt.show()
+
+# %% alt="Points of round 10 of three rewards against each script beside the honest bound, and the share of deals sealed by a false acceptance"
+fig, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True)
 for k, name in enumerate(KINDS):
-    f = found["said"][name]
-    line = [f[r]["false acceptance"] for r in f]
-    ends = {e: [100 * x[e] for x in line] for e in ("low", "high")}
-    y = [100 * x["value"] for x in line]
-    plots.curve(ax, y, k=k, label=name, x=[int(r) for r in f], **ends)
-ax.set(xlabel="round of self-play (0 is the base)", ylim=(0, 102))
-ax.set(ylabel="games, %", title="Accepting what was not offered")
-ax.legend(loc="best")
+    look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k], "ls": "none"}
+    for i, script in enumerate(SCRIPTS):
+        f = found["against"][name][script]
+        sealed = [100 * v for v in f["sealed falsely"]["values"]]
+        for ax, x in zip(axes, (f["points"]["values"], sealed)):
+            told = {"label": None if i else name, "ms": 5, "alpha": 0.7}
+            ax.plot(x, [i + 0.2 * (k - 1)] * len(x), **told, **look)
+bounds = [found["search"][script]["honest"]["value"] for script in SCRIPTS]
+look = {"ms": 11, "mfc": "none", "color": "black", "label": "honest bound"}
+axes[0].plot(bounds, range(len(SCRIPTS)), "D", **look)
+axes[0].set_yticks(range(len(SCRIPTS)), SCRIPTS)
+axes[0].set(xlabel="own points", ylim=(len(SCRIPTS) - 0.5, -0.5))
+axes[1].set(xlabel="deals, %", title="Sealed by a false acceptance")
+axes[0].set_title("Points, and the most an honest one could have")
+axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
 plt.show()
 
 # %% [markdown]
-# *The figure: share of self-play games with a false acceptance over rounds, by
-# reward.*
+# *First figure: acceptances that state a split, a game; the share of them that is
+# false; the share that is new; with 95 % intervals over seeds. The last cooperative
+# round has too few to give a share.* How often "deal" is said changed, much more
+# than how true it is.
+#
+# *Second figure, a dot a seed: left, own points in the games that were searched, and
+# as an open diamond the mean of their exact honest bounds; right, the share of the
+# deals that are on a split which the model last accepted falsely.*
 #
 # ## What it means
 #
-# - **Most of the gain transfers** to another seed, and something is lost. What was
+# - **Most of the gain transfers** to another seed under the semi-competitive and the
+#   cooperative reward; under the strict one these seeds don't settle it. What was
 #   learned is no private code. But all seeds share a base, and its language.
-# - **It transfers to scripts, and not as bargaining alone.** Strict models make deals
-#   with every script and win them, by accepting what was never offered. Scripts
-#   believe that. Cooperative training drops the lie, and loses to hard scripts.
-# - **The reward decides.** The base, clumsy as we made it, accepts falsely by
-#   chance. Under one reward that pays and is kept, under the other it fades. It was
-#   *selected*, not invented; the model intends nothing.
+# - **It transfers to scripts, and not as bargaining alone.** Strict models are ahead
+#   of every script: with hard ones most deals are sealed by a false acceptance (of
+#   Greedy and Stubborn they have more than an honest player could), with Teller few
+#   are. Cooperative models lose to hard scripts.
+# - **The reward decides how often "deal" is said**, not how true it is. Of the base's
+#   acceptances most are false already, clumsy as we made it. Strict seeds make
+#   several times as many; cooperative ones hardly any, and talk less altogether; of
+#   the semi-competitive nothing is decided. No model intends anything by it.
 # - **Our strict model is not the paper's.** It proposes what was said, and makes
 #   deals with others. Nor need it be alike: another model, people as partners.
-# - **A partner that learns takes more.** Ten rounds with itself had not taught a
-#   model to refuse; the cooperative one gave most. (Few seeds: wide intervals.)
+# - **Who learns against it takes more** of the cooperative model: that is decided. Of
+#   the base, the semi-competitive and the strict one nothing is, with these seeds.
 #
 # ### Check
 #
 # What these sentences rest on, as assertions about the recorded file.
 
 # %%
-kept = {name: t["kept"] for name, t in found["transfer"].items()}
-lies = {n: found["said"][n]["10"]["false acceptance"] for n in KINDS}
-rise = {n: found["probes"][n]["test"]["rise"] for n in KINDS}
-bound = found["search"]["stubborn"]["honest"]
-assert all(f["low"] > 0.5 and f["high"] < 1 for f in kept.values())
-assert lies["coop"]["high"] < lies["semi"]["low"]
-assert lies["semi"]["high"] < lies["strict"]["low"]
-assert all(strict[s]["margin"]["low"] > 0 for s in SCRIPTS)
-hard = found["matrix"]["coop"]["round 10"]["stubborn"]["margin"]
-assert hard["high"] < 0 < bound["value"] < strict["stubborn"]["row"]["low"]
-assert found["said"]["strict"]["10"]["partner's"]["high"] < 0.1
-assert rise["coop"]["low"] > 0 and min(rise["semi"]["values"]) > 0
+said, met = found["said"], found["against"]["strict"]
+start, end = ({n: said[n][r] for n in KINDS} for r in ("0", "10"))
+lies = [f["false"] for f in (*start.values(), end["semi"], end["strict"])]
+first, last = ({n: f["acceptances"] for n, f in x.items()} for x in (start, end))
+assert all(f["low"] > 0.8 for f in lies)
+assert last["strict"]["low"] > 3 * first["strict"]["high"]
+assert last["coop"]["high"] < first["coop"]["low"] / 10
+assert last["semi"]["low"] < first["semi"]["value"] < last["semi"]["high"]
+assert end["coop"]["messages"]["high"] < start["coop"]["messages"]["low"]
+hard, seal = ("greedy", "fair", "stubborn", "liar"), "sealed falsely"
+for s in SCRIPTS:
+    assert found["matrix"]["strict"]["round 10"][s]["margin"]["low"] > 0
+    assert s not in hard or met[s][seal]["low"] > 0.5
+    assert s not in hard or coop["round 10"][s]["margin"]["high"] < 0
+assert met["teller"][seal]["high"] < 0.5
+for s in ("greedy", "stubborn"):
+    assert met[s]["points"]["low"] > found["search"][s]["honest"]["value"]
 print("checked")
 
 # %% [markdown]
@@ -596,7 +692,8 @@ print("checked")
 #   base, a script, a player trained to exploit: each asks more.
 # - Search gives an upper bound, a probe a lower one. Between them lies what a
 #   player can be made to give.
-# - Whatever pays is learned, a lie that is believed included. Read the games.
+# - Training keeps what pays, a "deal" on terms that nobody offered included where
+#   partners believe it. Read the games, and count messages, not only games.
 #
 # **Further reading**: Lanctot et al. 2017, *A unified game-theoretic approach to
 # multiagent reinforcement learning*, arXiv:1711.00832 (section 3, cross-play of
