@@ -2,7 +2,8 @@
 
 The seconds of the notebooks (tutorial.json), the sizes of downloads
 (downloads.json) and the rehearsal of Binder (binder.json) go between their markers
-in notebooks/guide/teaching.md. Nothing is measured here.
+in notebooks/guide/teaching.md, a class at once (benchmark_class.json) into study.md.
+Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from .report import minutes_block, stamp
 
-GUIDE = Path("notebooks/guide/teaching.md")
+GUIDE = Path("notebooks/guide")
 NOT_YET = "*Not measured yet.*"
 
 
@@ -25,13 +26,13 @@ def arguments(parser: Any) -> None:
 def go(given: Any) -> None:
     """Stamp every block; one whose file is missing says so."""
     for name, block in blocks(given.reference).items():
-        stamp(given.guide, name, block)
+        stamp(given.guide / f"{MADE[name][0]}.md", name, block)
 
 
 def blocks(reference: Path) -> dict[str, str]:
     """Name of a marker → what stands between it and its end."""
     made = {}
-    for name, (file, write) in MADE.items():
+    for name, (_, file, write) in MADE.items():
         there = reference / f"{file}.json"
         made[name] = NOT_YET
         if there.exists():
@@ -76,8 +77,28 @@ def binder_block(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def class_block(found: dict[str, Any]) -> str:
+    """How a class at once went, in sentences."""
+    reply, page = found["reply_seconds"], found["page_seconds"]
+    slips = {"lost": len(found["lost"]), "mixed up": len(found["mixed"])}
+    kept = ", ".join(f"{n or 'nothing'} {what}" for what, n in slips.items())
+    made, used = found["provenance"], found["server_bytes"]["peak"] / 1e9
+    return (
+        f"Measured: {found['people']} people at once, each in a browser of its own, "
+        f"{found['games']} games: {kept}. Half of the answers were there within "
+        f"{reply['median']:.1f} s, 95 % within {reply['p95']:.1f} s. A page took "
+        f"{page['median']:.0f} s to open (median), the server with all pages took "
+        f"{used:.1f} GB of memory. {made['cores']} cores ({made['processor']}), which "
+        "the browsers and other work shared: "
+        f"{max(found['load']):.0f} processes waited on average. Elsewhere "
+        "*not measured*."
+    )
+
+
+# The marker: the page that holds it, the recorded file, and what makes the text.
 MADE = {
-    "minutes": ("tutorial", minutes_block),
-    "downloads": ("downloads", downloads_block),
-    "binder": ("binder", binder_block),
+    "minutes": ("teaching", "tutorial", minutes_block),
+    "downloads": ("teaching", "downloads", downloads_block),
+    "binder": ("teaching", "binder", binder_block),
+    "class": ("study", "benchmark_class", class_block),
 }

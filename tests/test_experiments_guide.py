@@ -93,6 +93,24 @@ def test_a_notebook_that_stopped_is_no_success():
     assert told.count("(stopped)") == 2 and "add 2.5 GB" in told
 
 
+def test_a_class_at_once_is_told_with_its_slips():
+    seconds = {"median": 0.42, "p95": 1.94, "n": 90}
+    found = {
+        "provenance": {"cores": 2, "processor": "X"},
+        "people": 30,
+        "games": 60,
+        "lost": [],
+        "mixed": ["K7M4TP: ..."],
+        "reply_seconds": seconds,
+        "page_seconds": seconds,
+        "server_bytes": {"peak": 2_345_000_000},
+        "load": [1.0, 7.6],
+    }
+    told = guide.class_block(found)
+    assert "30 people at once" in told and "nothing lost, 1 mixed up" in told
+    assert "0.4 s" in told and "1.9 s" in told and "2.3 GB" in told
+
+
 def test_downloads_are_a_table():
     found = {
         "sets": {"all": {"files": 3, "bytes": 12_600_000}},

@@ -153,7 +153,7 @@ def test_a_message_that_is_quoted_is_one_of_the_kit(line):
 @pytest.mark.parametrize("name", guide.MADE)
 def test_measured_numbers_are_the_recorded_ones(name):
     made = guide.blocks(ROOT / "data" / "reference")[name]
-    block = TEACHING.partition(f"<!-- {name} -->\n")[2]
+    block = TEXTS[guide.MADE[name][0]].partition(f"<!-- {name} -->\n")[2]
     assert block.partition(f"<!-- /{name} -->")[0] == made + "\n"
 
 
