@@ -291,7 +291,8 @@ def fill_wheelhouse(folder: Path, options: argparse.Namespace) -> None:
     say(f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB. They serve this")
     version = ".".join(map(str, sys.version_info[:2]))
     say(f"kind of system and Python {version} only. There:")
-    say(f"  python run.py tutorial --wheelhouse {folder}")
+    less = " --no-torch" if options.no_torch else ""
+    say(f"  python run.py tutorial{less} --wheelhouse {folder}")
 
 
 # What can this machine do? -------------------------------------------------------
