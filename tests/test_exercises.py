@@ -331,7 +331,7 @@ TABLE = {
                 "[None, None]",
             ),
             ("and high <= region[1]", "or high <= region[1]", "not 'illustrates'"),
-            ("DIFFERS if outside else ledger.CANNOT", "DIFFERS", "not 'differs'"),
+            ("if not (inside or outside)", "if False", "not 'does not illustrate'"),
             ("if not pretrained", "if pretrained", "tiny"),
         ],
     ),

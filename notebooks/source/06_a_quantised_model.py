@@ -284,7 +284,6 @@ config = Config(
     temperature=0.7,
     epochs=here.pick(ci=1, cpu=1, gpu=3),
     lr=5e-4,
-    batch=16,
     accumulate=8,  # in parts of two samples: less memory, the same step
     lora=0 if REAL else 4,
     seed=SEED,

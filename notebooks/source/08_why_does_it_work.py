@@ -105,13 +105,6 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 # deal); the largest sum.
 
 # %%
-LINES = {
-    "random": ("a random full split", plots.GREY, ":"),
-    "nash": ("the Nash deal in rewards", plots.GREEN, "-."),
-    "utilitarian": ("the largest sum", plots.PINK, "--"),
-}
-
-
 def against_lambda(ax, key, metric, scale):
     """Our last round over λ, a dot a seed; the exact outcomes as lines."""
     for name, (told, colour, dash) in LINES.items():
@@ -134,6 +127,11 @@ def against_lambda(ax, key, metric, scale):
 # %% alt="Mean reward, points, deals and the gap between the sides over λ from -1 to 1, with exact references"
 import matplotlib.pyplot as plt
 
+LINES = {
+    "random": ("a random full split", plots.GREY, ":"),
+    "nash": ("the Nash deal in rewards", plots.GREEN, "-."),
+    "utilitarian": ("the largest sum", plots.PINK, "--"),
+}
 PANELS = (
     ("test", "mean_reward", "mean reward, points", 1),
     ("test", "mean_points", "points a player", 1),
@@ -157,6 +155,9 @@ plt.show()
 #
 # **Does reward interpolate? It can do little else**: the factor 1 + λ is in the
 # rule. Look at the other panels for what is *learned*.
+#
+# **Where do deals collapse?** Look for the largest step down between neighbours,
+# and for the number of seeds on its two sides before you believe it.
 
 
 # %%
@@ -177,10 +178,6 @@ rows = [
 ]
 notebook.table(("λ", "seeds", *SHOWN), rows, "Last round, test split")
 
-# %% [markdown]
-# **Where do deals collapse?** Look for the largest step down between neighbours,
-# and for the number of seeds on its two sides before you believe it.
-
 # %%
 from itertools import pairwise
 
@@ -188,46 +185,17 @@ deals = {float(x): v["test"]["agreement"] for x, v in arms("lambda").items()}
 down = sorted(deals, reverse=True)
 falls = [(deals[a]["value"] - deals[b]["value"], a, b) for a, b in pairwise(down)]
 _, a, b = max(falls)
-print(f"largest step down: from {told(deals[a], 100, ' %')} at λ = {a:g}")
-print(f"                     to {told(deals[b], 100, ' %')} at λ = {b:g}")
-print("deals only fall with λ:", all(fall >= 0 for fall, *_ in falls))
-ends = deals[-1.0]["values"]
-print(f"λ = -1: {len(ends)} seeds, from {min(ends):.0%} to {max(ends):.0%}")
+for word, lam in (("largest step: from", a), ("to", b)):
+    print(f"{word} {told(deals[lam], 100, ' %')} at λ = {lam:g}")
 
-# %% [markdown]
-# And on the way there? Each row is one λ, each column a round; the numbers are
-# means over the seeds that the table above counts, often one: games with a deal,
-# and how long the two talk.
 
-# %% alt="Games with a deal and messages a game for each λ and round, as two matrices"
-LOOKS = (
-    ("agreement", 100, "games with a deal, %", "Deals"),
-    ("messages", 1, "messages a game", "Length of the talk"),
-)
-rows = [f"{lam:g}" for lam in lambdas]
-fig, axes = plt.subplots(2, 1, figsize=(9, 8), layout="constrained")
-for ax, (metric, scale, label, title) in zip(axes, LOOKS):
-    runs = [over_rounds(v, metric) for v in arms("lambda").values()]
-    grid = [[scale * f["value"] for f in run] for run in runs]
-    names = [str(k) for k in range(len(grid[0]))]
-    look = {"title": title, "label": label, "fmt": "{:.0f}", "ax": ax}
-    plots.matrix(grid, rows, names, **look)
-    ax.set(xlabel="round of self-play (0 is the base)", ylabel="λ")
-plt.show()
-
-# %%
 def draw(ax, group, metric, scale=1):
-    """A line for each variant of a group; a band where it has seeds."""
+    """A line for each variant; a band where it has seeds."""
     for k, (label, v) in enumerate(arms(group).items()):
-        f = over_rounds(v, metric)
-        y = [scale * x["value"] for x in f]
-        low = high = None
-        if len(v["seeds"]) > 1:
-            low = [scale * x["low"] for x in f if x["low"] is not None]
-            high = [scale * x["high"] for x in f if x["high"] is not None]
-        name = f"{label} ({len(v['seeds'])})"
-        same = low is None or len(low) == len(y)
-        band = {"low": low, "high": high} if same else {}
+        f, band = over_rounds(v, metric), {}
+        if all(x["low"] is not None for x in f):
+            band = {end: [scale * x[end] for x in f] for end in ("low", "high")}
+        y, name = [scale * x["value"] for x in f], f"{label} ({len(v['seeds'])})"
         plots.curve(ax, y, k=k, label=name, **band)
     ax.set(xlabel="round of self-play (0 is the base)")
 
@@ -263,9 +231,6 @@ def steps(variant):
 
 for run in arms("lambda")["1"]["rounds"]["yes_kept"]:
     assert run == [0.5] * len(run)
-for metric in ("yes_asked", "yes_gap"):
-    f = over_rounds(arms("lambda")["0"], metric)
-    print(f"{metric}: {told(f[0])} in round 0, {told(f[-1])} in the last")
 
 # %% alt="Left, the share of kept views that said yes over rounds for five values of λ; right, how games with a deal change in the next round against that share"
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
@@ -285,17 +250,6 @@ axes[1].set(xlabel="said yes, % of kept views", title="What follows")
 axes[1].set(ylabel="change of deals in the next round, % of games")
 axes[1].legend(loc="lower right")
 plt.show()
-for label, names in PICKED.items():
-    xy = [step for n in names for step in steps(sweep["variants"][n])]
-    runs = sum(len(sweep["variants"][n]["seeds"]) for n in names)
-    print(f"{label}, {runs} runs")
-    for few in (True, False):
-        after = [change for yes, change in xy if (yes < 20) == few]
-        if after:
-            word, fell = "under" if few else "over", sum(x < 0 for x in after)
-            mean = sum(after) / len(after)
-            print(f"  {word} 20 % said yes: {len(after)} rounds; deals then fall")
-            print(f"  {fell} times, change by {mean:+.1f} % of games on average")
 
 # %% [markdown]
 # *The figure: left, the share of kept views whose side said yes, over rounds, for
@@ -312,12 +266,19 @@ for label, names in PICKED.items():
 # what did those seeds do?
 
 # %%
+for label, names in PICKED.items():
+    xy = [step for n in names for step in steps(sweep["variants"][n])]
+    for word, few in (("under", True), ("over", False)):
+        after = [change for yes, change in xy if (yes < 20) == few]
+        fell, mean = sum(x < 0 for x in after), sum(after) / max(len(after), 1)
+        print(f"{label}: {len(after)} rounds with {word} 20 %; deals fell after")
+        print(f"    {fell} of them, and changed by {mean:+.1f} % of games")
 strict = arms("lambda")["-1"]["rounds"]
 rows = [
-    (seed, *(f"{deals[k]:.0%}" for k in (0, 3, 6, 10)), f"{gap[3]:.1f}", f"{gap[10]:.1f}")
+    (seed, *(f"{deals[k]:.0%}" for k in (0, 3, 6, 10)), f"{gap[3]:.1f}, {gap[10]:.1f}")
     for seed, (deals, gap) in enumerate(zip(strict["agreement"], strict["gap"]))
 ]
-head = ("seed", *(f"deals, round {k}" for k in (0, 3, 6, 10)), "gap, round 3", "round 10")
+head = ("seed", *(f"deals, round {k}" for k in (0, 3, 6, 10)), "gap, rounds 3, 10")
 notebook.table(head, rows, "λ = −1, seed by seed")
 
 # %% [markdown]
@@ -374,8 +335,7 @@ plt.show()
 # most games have no deal, so the mean is below one point, and points are whole:
 # **above the mean and above zero are then the same views (exact**; checked at the
 # end, on live games). They part once the mean has passed the smallest deals.
-
-# %% [markdown]
+#
 # ## Exploration and exploitation
 #
 # A filter can only choose among what was tried. **Exploration**: how many
@@ -396,6 +356,8 @@ for ax, (metric, unit, title) in zip(axes.flat, WANTED):
     ax.set(ylabel=unit, title=title)
 fig.legend(*axes[1, 1].get_legend_handles_labels(), **below)
 plt.show()
+for seed, shares in enumerate(arms("filter")["top_quarter"]["rounds"]["yes_kept"]):
+    print(f"the best quarter, seed {seed}, said yes:", *(f"{x:.0%}" for x in shares))
 
 # %% [markdown]
 # *The figure: four panels over rounds, a line a filter.* **Explain.** With few
@@ -404,15 +366,9 @@ plt.show()
 #
 # The margin of the paper's filter shrinks as games become alike: it works itself
 # out of a job. A large margin is no merit either: the best quarter keeps it
-# longest. How many of those that it keeps said yes?
+# longest; how many of those that it keeps said yes is printed, round by round.
 
-# %%
-if "top_quarter" in arms("filter"):
-    by_seed = arms("filter")["top_quarter"]["rounds"]["yes_kept"]
-    for seed, shares in enumerate(by_seed):
-        print(f"the best quarter, seed {seed}:", *(f"{x:.0%}" for x in shares))
-
-# %% [markdown]
+#
 # ## One thing at a time
 #
 # K, the games a round; from which model each round goes on; how hard it trains.
@@ -502,7 +458,7 @@ axes[0].set_ylabel("points a player, last round, test")
 axes[1].legend(loc="lower right")
 plt.show()
 fewest = [{id(r) for r in sorted(runs, key=lambda r: r[at])[:2]} for at in (1, 2)]
-print("the two with fewest deals are the two with fewest by yes:", fewest[0] == fewest[1])
+print("fewest deals and fewest by yes are the same two:", fewest[0] == fewest[1])
 
 # %% [markdown]
 # *The figure: one mark a run; how many deals it had to begin with, left, how many

@@ -313,7 +313,7 @@ print(f"{part:.0%} of the climb, without any training")
 # interval of the climb, from its first two, three, ... seeds:
 
 # %% alt="The interval of the climb from the first 1 to 5 seeds; one seed is a dot without an interval"
-import textwrap
+from textwrap import fill
 
 claims = {c.id: c for c in ledger.read_claims()}
 SEEDED = ("semi-points", "ask-temperature-coop", "ask-seed-strict")
@@ -323,12 +323,12 @@ for ax, name in zip(axes, SEEDED):
     for n in range(1, len(sides[0]) + 1):
         number = ledger.judged(claims[name], *(side[:n] for side in sides))
         ax.plot([n], [number["value"]], "o", color=plots.BLUE)
-        if number["low"] is not None:
-            ends = [number["low"], number["high"]]
+        ends = [number["low"], number["high"]]
+        if None not in ends:
             ax.plot([n, n], ends, color=plots.BLUE, lw=4, alpha=0.4)
     ax.axhline(0, color=plots.GREY, ls=":")
-    ax.set(xlabel="seeds", ylabel="change", xticks=range(1, 6))
-    ax.set_title(textwrap.fill(claims[name].claim, 34), fontsize=9)
+    ax.set(xlabel="seeds", ylabel="change", xticks=(1, 3, 5))
+    ax.set_title(fill(claims[name].claim, 34), fontsize=9)
 plt.show()
 
 # %% [markdown]
@@ -381,17 +381,16 @@ def test_torn(answer):
 
     up = ledger.Claim("up", "s", "Up.", of="change", above=0)
     still = ledger.Claim("still", "s", "Still.", between=(-1, 1))
+    none = {"id": "up", "ours": None}, {"id": "up", "ours": {"judged": {"value": 1}}}
     some = [row("up", 1, 2), row("up", 1, -1), row("still", 1, -1)]
-    some += [row("still", 0, 5), row("up", 0, 3), {"id": "up", "ours": None}]
-    some += [{"id": "up", "ours": {"judged": {"value": 1}}}]  # no values of seeds
+    some += [row("still", 0, 5), row("up", 0, 3), *none]
     got = answer(some, {"up": up, "still": still})
     if got is None:
         return notebook.NOT_SOLVED
     if list(got) != ["up", "still"]:
         return (
-            "for 'above 0', (1, -1) is torn and (1, 2) and (0, 3) are not; "
-            "for 'between -1 and 1', (0, 5) is and (1, -1) is not; rows "
-            f"without a number never are. You return {got}"
+            "for 'above 0', (1, -1) is torn and (1, 2) and (0, 3) are not; for 'between"
+            f" -1 and 1', (0, 5) is and (1, -1) is not. You return {got}"
         )
 
 

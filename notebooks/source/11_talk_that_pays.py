@@ -15,7 +15,7 @@
 # - **predict** where talk dies under the paper's filter, and where it need not;
 # - **change** one line, the filter or the temperature, and see what it does to talk;
 # - **take** the words away from the listener, and watch the deals get worse;
-# - **read** dialogues from before and after, and count how many tell the truth;
+# - **read** a game with its words and with others, and count how many are true;
 # - **say** what this shows, and what it does not.
 #
 # Necessary: [one round, taken apart](04_one_round.ipynb). Helpful:
@@ -354,20 +354,18 @@ def row(f):
     return (*points, *(cell(f.get(name), True) for name in SHARES))
 
 
-rows = [
-    (name, len(a["games"]), a["temperature"], *row(at_best(name)))
-    for name, a in talk["arms"].items()
-]
-head = ("arm", "seeds", "temperature", *HEAD)
+rows = []
+for name, a in talk["arms"].items():
+    apart = cell(a["cross_play"].get("mean_joint"))
+    rows.append((name, len(a["games"]), a["temperature"], *row(at_best(name)), apart))
+head = ("arm", "seeds", "temperature", *HEAD, "joint with the next seed")
 told_how = "95 % interval between seeds; of shares, the seeds' range"
 notebook.table(head, rows, f"Test split, mean; {told_how}")
 
-# %% [markdown]
-# Each seed by itself says more than their mean:
-
 # %% alt="Joint points of each trained seed, with a marker for whether its talk lives, and the blind line"
+SQUARE = [name for name in square if name in talk["arms"]]
 fig, ax = plt.subplots(figsize=(7, 4))
-for k, name in enumerate(ARMS):
+for k, name in enumerate(SQUARE):
     seeds = at_best(name)["seeds"]
     x = [100 * f["stated"]["value"] for f in seeds]
     y = [f["mean_joint"]["value"] for f in seeds]
@@ -384,17 +382,27 @@ plt.show()
 
 # %% [markdown]
 # A marker is one trained seed; talk *lives* where half of its games or more have
-# a statement. **Explain.** Where talk lives, the pair lies above
-# the blind line; where it died, no higher than that line. A filter over all
-# games may go either way, as chance has it. The seed of your live runs, 1, was
-# *chosen by us* to show the two filters part; in seed 0 they do not. Try it.
+# a statement. **Explain.** Where talk lives, the pair lies above the blind line;
+# where it died, no higher than that line. At temperature 1, with a false statement
+# for every true one, a filter over all games may go either way, as chance has it, and
+# the filter within the scenario does better. At 0.7 **both** reach the top: what is
+# said is mostly true from the start, a listener who heeds it earns more, and any
+# filter that keeps what pays keeps talk. So most of this is the *temperature's* doing,
+# and the filter helps where words are noisy. The seed of your live runs, 1, was
+# *chosen by us* to show the two filters part at 1; in seed 0 they do not. Try it.
+#
+# Is it a language of two, or one that a stranger understands? In the last column of
+# the table each seed plays with the next one. Where that is as much as the first
+# column, the language is shared. It need not surprise: all seeds had the same scripts
+# for teachers.
 #
 # ## Take the words away
 #
 # A pair can chatter and score well without the one being due to the other. So we
 # change what the **listener** hears: wherever its partner states values, it reads
 # *other* values that could have been. The speaker knows nothing of it. If the
-# points do not fall, the words carried nothing.
+# points do not fall, the words carried nothing. **Predict**: for which of your runs
+# will they fall, on scenarios that no round has trained on?
 
 # %%
 from selfplay_kit.protocol import Line, Position
@@ -406,10 +414,6 @@ for how, what in ABLATIONS.items():
     line = ablate(hearer, how, seed=SEED).lines[0]
     assert line != said and line.by == "theirs"
     print(f"{how:8} ({what}):\n    {line.text}")
-
-# %% [markdown]
-# **Predict**: for which of your runs will the points fall? **Run**, on
-# scenarios that no round has trained on.
 
 # %% alt="The points lost when stated values are replaced, one row a model, with intervals"
 from selfplay_kit.talk import ablation
@@ -461,13 +465,6 @@ notebook.show_game(heard[at])
 
 # %%
 notebook.show_game(misled[at])
-
-# %% [markdown]
-# And before: the base in that same scenario, at temperature 1, as it trains.
-
-# %%
-before = play_games(LMPlayer(base), some, COOP, seed=SEED)
-notebook.show_game(before[at])
 
 # %% [markdown]
 # ### Exercise 11.2: is it true? · easy · 5 minutes
@@ -564,12 +561,10 @@ for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
     found = [[f[metric]["value"] for f in at_best(conflict[x])["seeds"]] for x in lams]
     found = [[scale * v for v in seeds if v is not None] for seeds in found]
     means = [sum(seeds) / len(seeds) if seeds else float("nan") for seeds in found]
-    look = {"color": plots.CYCLE[k], "marker": plots.MARKERS[k]}
     ax.plot(lams, means, color=plots.CYCLE[k])
     for x, seeds in zip(lams, found):
-        ax.plot([x] * len(seeds), seeds, ls="none", alpha=0.7, **look)
+        ax.plot([x] * len(seeds), seeds, plots.MARKERS[k], color=plots.CYCLE[k])
     ax.set(xlabel="λ, the weight of the partner's points", ylabel=label)
-    ax.set_ylim(bottom=min(0, *(v for seeds in found for v in seeds)) - 0.1)
 plt.show()
 
 # %% [markdown]
@@ -594,13 +589,12 @@ head = ("base, untrained", "temperature", *HEAD)
 notebook.table(head, rows, "Test split, 95 % over scenarios")
 
 # %% [markdown]
-# - Few seeds, and not as many for each arm. That the filter over all games loses
-#   talk *more often* rests on the markers above, and on nothing else.
-# - Another rule, `Config(rule="policy_gradient")`, was tried once and is not in
-#   the file: it climbed faster, then meanings drifted and the points collapsed.
-# - A tiny model, one game, full cooperation (λ = 1). With interests in conflict
-#   a lie can pay, and talk should lose its meaning as the conflict grows
-#   (Crawford and Sobel 1982). Not measured here.
+# - Few seeds, and not as many for each arm: the table counts them; an arm with one
+#   seed shows what can happen, no more. At temperature 1 the games of a scenario (4 or
+#   1) and the filter change together.
+# - Another rule, `Config(rule="policy_gradient")`, is in the kit and not recorded.
+# - A tiny model and one game. Nothing emerged: a base *without* statements in its
+#   lessons was not tried.
 # - Only statements in one fixed form were counted and ablated. Offers talk too: a
 #   drop of 0 does not say that *no* word mattered.
 # - Whether it helps a pre-trained model was not shown.
@@ -623,8 +617,9 @@ print("checked")
 # %% [markdown]
 # ## Recap
 #
-# - A mean over all games rewards lucky scenarios; a mean within the scenario
-#   rewards what was said and done there.
+# - Words pay where they are true often enough to be heeded: less noise while
+#   training does most here. A mean within the scenario rewards what was said and done
+#   there, a mean over all games lucky scenarios too; it helps where words are noisy.
 # - Points alone do not show that talk pays. Ablate it: change what the listener
 #   hears, and see whether the points fall.
 # - Talk that nobody can use dies. What was selected must have been there to
