@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -214,6 +215,24 @@ def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]
     return {"rounds": metrics, "peak": peak()}
 
 
+def timing(runs: Path) -> dict[str, Any]:
+    """What two rounds take by themselves, with every core and half of the games at
+    once (for memory). Its numbers mean something on a machine that does nothing
+    else."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    config = replace(config_of("coop", "above_mean", 7), rounds=2, at_once=GAMES // 2)
+    done = run(config, runs / "timing")
+    return {
+        "seconds": [r.metrics["seconds"] for r in done],
+        "agreement": [r.metrics["agreement"]["value"] for r in done],
+        "threads": torch.get_num_threads(),
+        "at_once": config.at_once,
+        "peak": peak(),
+    }
+
+
 def scripts(seed: int, runs: Path) -> dict[str, Any]:
     """The control: as many more samples of scripts as self-play learned from, by the
     same steps; then as many games as a round has, on training scenarios."""
@@ -254,6 +273,7 @@ def parts(runs: Path) -> dict[str, Callable[[], dict[str, Any]]]:
             found[arm] = partial(rounds, o, "above_mean", seed, runs)
     found |= {f"precision-{p}": partial(precision, p) for p in PRECISIONS}
     found["prompt"] = prompt
+    found["timing"] = partial(timing, runs)
     for seed in range(2):
         arm = _name("semi", "no_filter", seed)
         found[arm] = partial(rounds, "semi", "no_filter", seed, runs)
@@ -289,6 +309,7 @@ def merged(runs: Path) -> dict[str, Any]:
         "parts": sorted(there),
         "precision": {p: there.get(f"precision-{p}") for p in PRECISIONS},
         "prompt": there.get("prompt"),
+        "timing": there.get("timing"),
         "runs": {},
     }
     for arm in ("semi-above_mean", "coop-above_mean", "semi-no_filter"):
