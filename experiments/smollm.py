@@ -221,13 +221,17 @@ def timing(runs: Path) -> dict[str, Any]:
     else."""
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    before, threads = torch.get_num_threads(), os.cpu_count() or 1
     config = replace(config_of("coop", "above_mean", 7), rounds=2, at_once=GAMES // 2)
-    done = run(config, runs / "timing")
+    torch.set_num_threads(threads)
+    try:
+        done = run(config, runs / "timing")
+    finally:
+        torch.set_num_threads(before)
     return {
         "seconds": [r.metrics["seconds"] for r in done],
         "agreement": [r.metrics["agreement"]["value"] for r in done],
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "at_once": config.at_once,
         "peak": peak(),
     }
