@@ -389,7 +389,7 @@ plt.show()
 # said is mostly true from the start, a listener who heeds it earns more, and any
 # filter that keeps what pays keeps talk. So most of this is the *temperature's* doing,
 # and the filter helps where words are noisy. The seed of your live runs, 1, was
-# *chosen by us* to show the two filters part at 1; in seed 0 they do not. Try it.
+# *chosen by us* to show the two filters part at 1; others may not. Try it.
 #
 # Is it a language of two, or one that a stranger understands? In the last column of
 # the table each seed plays with the next one. Where that is as much as the first
