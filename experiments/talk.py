@@ -186,7 +186,7 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
 
 def _plain(name: str) -> str:
     """``name`` as the name of a file."""
-    return re.sub(r"[^\w.]+", "-", name)
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _teller(name: str, tell: Callable[[str], None]) -> Callable[[Round], None]:

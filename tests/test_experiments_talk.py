@@ -123,3 +123,9 @@ def test_a_drill_trains_and_is_a_function_of_its_seed(tiny_base):
         assert len(training.losses) == 2
         found.add(weights_hash(lm.model))
     assert len(found) == 2 and load_model(tiny_base).report.weights_hash not in found
+
+
+def test_every_arm_has_a_folder_of_its_own():
+    folders = {talk_study._plain(name) for name in ARMS}
+    assert len(folders) == len(ARMS)
+    assert talk_study._plain("a, λ = -0.5") != talk_study._plain("a, λ = 0.5")

@@ -266,6 +266,9 @@ plt.show()
 # what did those seeds do?
 
 # %%
+for metric in ("yes_asked", "yes_gap"):
+    f = over_rounds(arms("lambda")["0"], metric)
+    print(f"λ = 0, {metric}: {told(f[0])} in round 0, {told(f[-1])} in the last")
 for label, names in PICKED.items():
     xy = [step for n in names for step in steps(sweep["variants"][n])]
     for word, few in (("under", True), ("over", False)):
