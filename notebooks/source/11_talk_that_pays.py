@@ -237,7 +237,7 @@ done = notebook.check("Exercise 11.1", kept_by, check_kept)
 from selfplay_kit.rounds import Config, run
 
 K = here.pick(ci=24, cpu=500)
-ROUNDS = here.pick(ci=1, cpu=8)
+ROUNDS = here.pick(ci=1, cpu=6)
 same = {"base": BASE, "lam": 1.0, "games": K, "rounds": ROUNDS}
 same |= {"epochs": 2, "lr": 5e-4, "seed": SEED, "at_once": 125}
 changed = {"filter": "above_scenario_mean", "group": 4}
