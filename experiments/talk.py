@@ -90,8 +90,8 @@ ARMS = {
     "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
     "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
     "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
-    "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | COLD, 3),
-    "weak, above_scenario_mean, T 0.4": Arm("tiny-weak", WITHIN | COLD, 3),
+    "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | SHORT | COLD, 3),
+    "weak, above_scenario_mean, T 0.4": Arm("tiny-weak", WITHIN | SHORT | COLD, 3),
     "policy_gradient, T 0.7": Arm("tiny-talk", GRADIENT | CALM, 3),
 } | {
     f"above_scenario_mean, T 0.7, λ = {lam:g}": Arm(

@@ -16,7 +16,8 @@ def test_arms_of_one_base_spend_as_many_games():
     spent = {"tiny-talk": 10_000, "tiny-weak": 5_000}
     for name, arm in ARMS.items():
         config = arm.config(3)
-        assert config.seed == 3 and config.lam == 1.0, name
+        conflict = float(name.rpartition("λ = ")[2]) if "λ" in name else 1.0
+        assert config.seed == 3 and config.lam == conflict, name
         trained_on = config.rounds * config.games
         assert trained_on == pytest.approx(spent[arm.base], rel=0.02), name
         alone = config.rule == "clone" and config.filter != "above_scenario_mean"

@@ -18,8 +18,9 @@ def test_each_group_changes_what_it_says_and_nothing_else():
     usual = asdict(Config(base="tiny-weak"))
     for group, by in groups().items():
         allowed = {"lambda": {"lam"}, "training": {"epochs", "lr"}}.get(group, {group})
-        if group == "start":
-            allowed = {"base", "games"}
+        if group == "intervention":
+            allowed = {"lam", "filter"}
+            assert {v.changes["lam"] for v in by.values()} == {-0.5}
         for label, variant in by.items():
             changed = {
                 k
