@@ -147,7 +147,8 @@ def is_pretrained(model: str) -> bool:
 
 def lies(number: Number, low: float, high: float) -> bool | None:
     """Whether the whole interval of ``number`` lies in [low, high]: ``True``, or
-    ``False`` if it lies wholly outside, else ``None`` (no interval, too).
+    ``False`` if it lies wholly outside, else ``None`` (no interval, too, and a number
+    without width on the edge: no change is neither a rise nor a fall).
 
     >>> lies({"low": 0.5, "high": 1.5}, 0, 9), lies({"low": -2, "high": -1}, 0, 9)
     (True, False)
@@ -155,6 +156,8 @@ def lies(number: Number, low: float, high: float) -> bool | None:
     True
     """
     if number["low"] is None or number["high"] is None:
+        return None
+    if number["low"] == number["high"] and number["low"] in (low, high):
         return None
     if low <= number["low"] and number["high"] <= high:
         return True

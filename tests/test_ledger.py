@@ -64,7 +64,15 @@ def test_the_whole_interval_counts(n, c):
         assert n["high"] < low or n["low"] > high
     else:
         assert n["low"] <= high and n["high"] >= low
-        assert n["low"] < low or n["high"] > high
+        on_the_edge = n["low"] == n["high"] and n["low"] in (low, high)
+        assert n["low"] < low or n["high"] > high or on_the_edge
+
+
+def test_no_change_is_neither_a_rise_nor_a_fall():
+    still = {"value": 0.0, "low": 0.0, "high": 0.0, "n": 3}
+    assert lies(still, 0, float("inf")) is None
+    assert lies(still, float("-inf"), 0) is None
+    assert lies(still, -0.5, 0.5)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=6), FINITE)

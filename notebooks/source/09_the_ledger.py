@@ -186,7 +186,7 @@ notebook.table(head, cells, f"{len(asked)} questions")
 # %% [markdown]
 # ## How a verdict is made
 #
-# By three lines of code and a margin that stands in a file. First: does the
+# By a few lines of code and a margin that stands in a file. First: does the
 # *whole* interval lie where the claim says?
 
 # %%
