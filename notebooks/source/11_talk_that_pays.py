@@ -558,13 +558,12 @@ WANTED = (
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
 for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
     lams = sorted(conflict)
-    found = [[f[metric]["value"] for f in at_best(conflict[x])["seeds"]] for x in lams]
-    found = [[scale * v for v in seeds if v is not None] for seeds in found]
-    means = [sum(seeds) / len(seeds) if seeds else float("nan") for seeds in found]
+    found = [[scale * v for v in at_best(conflict[x])[metric]["values"]] for x in lams]
+    means = [sum(seeds) / len(seeds) for seeds in found]
     ax.plot(lams, means, color=plots.CYCLE[k])
     for x, seeds in zip(lams, found):
         ax.plot([x] * len(seeds), seeds, plots.MARKERS[k], color=plots.CYCLE[k])
-    ax.set(xlabel="λ, the weight of the partner's points", ylabel=label)
+    ax.set(xlabel="λ, the partner's weight", ylabel=label)
     ax.set_ylim(0, 102 if scale > 1 else None)
 plt.show()
 
