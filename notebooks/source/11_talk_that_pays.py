@@ -542,7 +542,7 @@ notebook.table(head, rows, f"Whose words matter; test split; {told_how}")
 # At λ = 1 both want the same, and who lies to a partner lies to itself. Below 1 a
 # statement can be turned against the one who made it. Crawford and Sobel (1982) show
 # that talk without a price tells less, the further interests lie apart. **Predict**
-# for λ = 0.5, 0 and −0.5: are values still stated, are they true, are they heeded?
+# for λ = 0.5 and 0: are values still stated, are they true, are they heeded?
 # The same base and training (filter within the scenario, temperature 0.7), recorded:
 
 # %% alt="Over λ: the share of games with a statement, the share of statements that are true, and the joint points lost when stated values are replaced; a mark for each seed"
