@@ -68,8 +68,8 @@ def talk_block(talk: dict[str, Any]) -> str:
     head = ("trained with", "seeds", "joint points", "above blind", "stated", "true")
     lines = [f"| {' | '.join((*head, 'lost when replaced'))} |"]
     lines.append("|" + "---|" * (len(head) + 1))
-    (best,) = (b["test"][str(b["temperature"])] for b in [talk["bases"]["tiny-talk"]])
-    rows = [("no training", "–", best)]
+    base = talk["bases"]["tiny-talk"]
+    rows = [("no training", "–", base["test"][str(base["temperature"])])]
     for name, told in TALK.items():
         if name in talk["arms"]:
             arm = talk["arms"][name]
@@ -94,6 +94,14 @@ def talk_block(talk: dict[str, Any]) -> str:
     )
 
 
+SMOLLM = {
+    "semi-above_mean": "semi-competitive",
+    "coop-above_mean": "cooperative",
+    "semi-no_filter": "semi-competitive, no filter",
+}
+SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
+
+
 def smollm_block(smol: dict[str, Any]) -> str:
     """SmolLM2's rounds, warm start to last round, as far as they are recorded."""
     lines = [
@@ -103,9 +111,10 @@ def smollm_block(smol: dict[str, Any]) -> str:
     for arm, told in SMOLLM.items():
         rounds = smol["runs"][arm]["rounds"]
         if rounds:
-            ends = [(r, m) for m in SMOL_METRICS for r in (rounds[0], rounds[-1])]
-            cells = [shown(r[m], unit) for r, m in ends for unit in (SMOL_METRICS[m],)]
-            pairs = [f"{a} → {b}" for a, b in zip(cells[::2], cells[1::2], strict=True)]
+            pairs = [
+                " → ".join(shown(r[m], unit) for r in (rounds[0], rounds[-1]))
+                for m, unit in SMOL_METRICS.items()
+            ]
             seeds = str(smol["runs"][arm]["seeds"])
             lines.append(f"| {' | '.join((told, seeds, *pairs))} |")
     c = smol["config"]
@@ -117,14 +126,6 @@ def smollm_block(smol: dict[str, Any]) -> str:
             f"scenarios at temperature {c['temperature']:g}, 95 % between seeds.",
         ]
     )
-
-
-SMOLLM = {
-    "semi-above_mean": "semi-competitive",
-    "coop-above_mean": "cooperative",
-    "semi-no_filter": "semi-competitive, no filter",
-}
-SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
 
 
 def picture(spine: dict[str, Any], out: Path) -> None:

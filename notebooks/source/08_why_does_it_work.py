@@ -313,9 +313,9 @@ notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test
 
 # %% [markdown]
 # *The figure: deals and gap over rounds at λ = −0.5; in brackets, the seeds.*
-# **Explain.** With the partners kept, deals stay, at the same λ and with hardly
-# another gap: it is *whom the filter drops* that breaks them here. What this does not
-# take apart: more views also mean more steps of training.
+# **Explain.** With the partners kept, deals stay, at the same λ and with no larger a
+# gap: as far as so few runs can say, it is *whom the filter drops* that breaks them.
+# What this does not take apart: more views also mean more steps of training.
 #
 # ## The filter
 #
@@ -663,7 +663,7 @@ print("checked")
 # - Mean reward is (1 + λ) times the points by the rule; what is learned shows in
 #   points, deals and the gap.
 # - A filter teaches what it keeps, and nothing else. Where it keeps few that said
-#   yes, deals broke down after they had climbed; with them kept, they did not.
+#   yes, deals broke down after they had climbed; in a run with them kept, they did not.
 # - The runs that began with the fewest deals got least far, one seed each. Whether
 #   it takes deals *by yes*, or deals, they can't tell.
 #

@@ -383,8 +383,8 @@ plt.show()
 # %% [markdown]
 # A marker is one trained seed; talk *lives* where half of its games or more have
 # a statement. **Explain.** Where talk lives, the pair lies above the blind line;
-# where it died, no higher than that line. At temperature 1, with a false statement
-# for every true one, a filter over all games may go either way, as chance has it, and
+# where it died, no higher than that line. At temperature 1, with nearly as many
+# false statements as true ones, a filter over all games may go either way, as chance has it, and
 # the filter within the scenario does better. At 0.7 **both** reach the top: what is
 # said is mostly true from the start, a listener who heeds it earns more, and any
 # filter that keeps what pays keeps talk. So most of this is the *temperature's* doing,
