@@ -216,13 +216,14 @@ def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]
 
 
 def timing(runs: Path) -> dict[str, Any]:
-    """What two rounds take by themselves, with every core and half of the games at
-    once (for memory). Its numbers mean something on a machine that does nothing
-    else."""
+    """What two rounds take by themselves, with every core; for memory, half of the
+    games at once and training by one sample at a time. Its numbers mean something on
+    a machine that does nothing else."""
     import torch
 
     before, threads = torch.get_num_threads(), os.cpu_count() or 1
-    config = replace(config_of("coop", "above_mean", 7), rounds=2, at_once=GAMES // 2)
+    sparing = {"at_once": GAMES // 2, "accumulate": TRAINING["batch"]}
+    config = replace(config_of("coop", "above_mean", 7), rounds=2, **sparing)
     torch.set_num_threads(threads)
     try:
         done = run(config, runs / "timing")

@@ -21,6 +21,7 @@ from torch import Tensor
 from . import adapters
 
 FEW = 0.25  # up to this share of long rows, the others keep their room
+MANY = 4096  # words of a vocabulary, more than any tiny model has
 SPARSE = 0.7  # below this share of busy rows, idle ones are left out of the work
 
 
@@ -311,7 +312,14 @@ def _draw(logits: Tensor, temperature: float, generator) -> Tensor:
     if temperature == 0:
         return logits.argmax(-1)
     odds = torch.softmax(logits / temperature, dim=-1)
-    return torch.multinomial(odds, 1, generator=generator)[:, 0]
+    if odds.shape[1] <= MANY:
+        return torch.multinomial(odds, 1, generator=generator)[:, 0]
+    # That draws a number for every word, here a third of a step. One for a row does:
+    # the word is where it falls in the running sum.
+    sums = odds.cumsum(-1)
+    one = torch.rand((len(odds), 1), generator=generator, device=odds.device)
+    at = torch.searchsorted(sums, one * sums[:, -1:], right=True)
+    return at[:, 0].clamp(max=odds.shape[1] - 1)
 
 
 def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **_):

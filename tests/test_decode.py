@@ -231,7 +231,9 @@ def test_global_chance_is_left_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_sampled_tokens_follow_the_models_odds():
+@pytest.mark.parametrize("many", [VOCABULARY, 1])  # of few words, and of many
+def test_sampled_tokens_follow_the_models_odds(many, monkeypatch):
+    monkeypatch.setattr(decode, "MANY", many)
     model = make()
     count = 4000
     rows = Rows(model, count)
@@ -245,6 +247,14 @@ def test_sampled_tokens_follow_the_models_odds():
     )
     found = torch.bincount(torch.tensor(drawn)[:, 0], minlength=VOCABULARY) / count
     assert (found - torch.softmax(plain(model, [1, 3]) / 2, -1)).abs().max() < 0.03
+
+
+def test_a_word_without_a_chance_is_never_drawn(monkeypatch):
+    monkeypatch.setattr(decode, "MANY", 1)
+    logits = torch.full((5000, 4), -torch.inf)
+    logits[:, 1], logits[:, 2] = 0.0, 1.0
+    drawn = decode._draw(logits, 1.0, torch.Generator().manual_seed(0))
+    assert set(drawn.tolist()) == {1, 2}
 
 
 # What is refused --------------------------------------------------------------------
