@@ -10,7 +10,7 @@ from typing import Any
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import evaluate
 from selfplay_kit.rules import OBJECTIVES
-from selfplay_kit.tiny import RECIPES, make_bases
+from selfplay_kit.tiny import RECIPES, Recipe, blank, make_bases, save_base, teach
 
 from .record import provenance, save
 
@@ -31,6 +31,16 @@ def score_bases(folder: Path, *, games: int = 500) -> dict[str, Any]:
         }
     save(found, folder / "bases.json")
     return found
+
+
+def make_once(recipe: Recipe, folder: Path) -> None:
+    """Make a base that does not ship into ``folder``, unless it is there."""
+    if (folder / "config.json").exists():
+        return
+    start = recipe.start
+    lm = load_model(f"tiny-{start}", "fp32") if start else blank(seed=0)
+    teach(lm, recipe)
+    save_base(lm, folder)
 
 
 def arguments(p: argparse.ArgumentParser) -> None:

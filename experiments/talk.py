@@ -15,7 +15,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,7 +33,9 @@ from selfplay_kit.talk import (
     reference_joint,
     statement_metrics,
 )
+from selfplay_kit.tiny import Recipe
 
+from .bases import make_once
 from .record import over_seeds, provenance, save
 
 TEMPERATURES = (1.0, 0.5, 0.3, 0.1, 0.02)
@@ -79,6 +81,11 @@ class Arm:
 
 SHORT: dict[str, Any] = {"epochs": 3, "lr": 1e-3, "rounds": 10}  # as the spine's
 
+# Taught from nothing, by scripts of which none ever states a value.
+OWN_BASES = {
+    "silent": Recipe("silent/0", tempers=("fair", "greedy", "stubborn", "blind"))
+}
+
 CALM, COLD = {"temperature": 0.7}, {"temperature": 0.4}  # play while training
 
 ARMS = {
@@ -93,6 +100,8 @@ ARMS = {
     "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | SHORT | COLD, 3),
     "weak, above_scenario_mean, T 0.4": Arm("tiny-weak", WITHIN | SHORT | COLD, 3),
     "policy_gradient, T 0.7": Arm("tiny-talk", GRADIENT | CALM, 3),
+    "silent, above_mean, T 0.7": Arm("silent", CLONING | CALM, 2),
+    "silent, above_scenario_mean, T 0.7": Arm("silent", WITHIN | CALM, 2),
 } | {
     f"above_scenario_mean, T 0.7, λ = {lam:g}": Arm(
         "tiny-talk", WITHIN | CALM | {"lam": lam}, 2
@@ -136,8 +145,16 @@ def study(
     return result
 
 
+def _weights(base: str, runs: Path) -> str:
+    """What to load for ``base``: one of ours is made first, where it isn't there."""
+    if base not in OWN_BASES:
+        return base
+    make_once(OWN_BASES[base], runs / "bases" / base)
+    return (runs / "bases" / base).as_posix()
+
+
 def _score_base(base: str, runs: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    lm = load_model(base)
+    lm = load_model(_weights(base, runs))
     chosen, by = _temperature([lm])
     tell(f"{base}: best at temperature {chosen} (development)")
     cache = runs / f"{_plain(base)}.json"
@@ -155,7 +172,7 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
     played: list[tuple[Path, list[Round], LanguageModel]] = []
     for seed in range(seeds):
         folder = runs / f"{_plain(name)}-seed{seed}"
-        config = arm.config(seed)
+        config = replace(arm.config(seed), base=_weights(arm.base, runs))
         whole = run(config, folder, on_round=_teller(folder.name, tell))
         played.append((folder, whole, whole[-1].model(config)))
     objective = Objective(arm.config(0).lam)

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config
 from selfplay_kit.rules import OBJECTIVES
-from selfplay_kit.tiny import Recipe, blank, save_base, teach
+from selfplay_kit.tiny import Recipe
+
+from .bases import make_once
 
 LAMBDAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -117,10 +118,4 @@ def folder_of(config: Config, runs: Path, spine: Path) -> Path:
 
 def make_base(name: str, runs: Path) -> None:
     """Make the base ``name`` of :data:`HARD_BASES`, where it isn't there."""
-    folder, recipe = runs / "bases" / name, HARD_BASES[name]
-    if (folder / "config.json").exists():
-        return
-    start = recipe.start
-    lm = load_model(f"tiny-{start}", "fp32") if start else blank(seed=0)
-    teach(lm, recipe)
-    save_base(lm, folder)
+    make_once(HARD_BASES[name], runs / "bases" / name)

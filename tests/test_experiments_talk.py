@@ -10,10 +10,12 @@ pytest.importorskip("transformers")
 from experiments import talk as talk_study
 from experiments.talk import ARMS, Arm, study
 from selfplay_kit.rules import scenarios
+from selfplay_kit.talk import statement_metrics
+from selfplay_kit.tiny import script_games
 
 
 def test_arms_of_one_base_spend_as_many_games():
-    spent = {"tiny-talk": 10_000, "tiny-weak": 5_000}
+    spent = {"tiny-talk": 10_000, "tiny-weak": 5_000, "silent": 10_000}
     for name, arm in ARMS.items():
         config = arm.config(3)
         conflict = float(name.rpartition("λ = ")[2]) if "λ" in name else 1.0
@@ -28,6 +30,14 @@ def test_the_two_main_arms_differ_in_the_filter_and_the_group_alone():
     one, two = (ARMS[n].config(0) for n in ("above_mean", "above_scenario_mean"))
     differ = {k for k in vars(one) if getattr(one, k) != getattr(two, k)}
     assert differ == {"filter", "group"}
+
+
+def test_no_script_of_the_silent_base_states_a_value():
+    (recipe,) = talk_study.OWN_BASES.values()
+    games = script_games(60, "heard", tempers=recipe.tempers)
+    assert statement_metrics(games)["stated"]["value"] == 0
+    told = script_games(60, "heard", tempers=("teller",))
+    assert statement_metrics(told)["stated"]["value"] > 0.5
 
 
 @pytest.fixture
