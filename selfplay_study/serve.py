@@ -102,8 +102,7 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
     c.Voila.port_retries, c.Voila.log_level = 0, "ERROR"  # and no address is logged
     c.Voila.token = word
     c.Voila.identity_provider_class = Door
-    ping = {"ws_ping_interval": 30_000, "ws_ping_timeout": 30_000}  # ms
-    c.Voila.tornado_settings = {"headers": HEADERS, **ping}
+    c.Voila.tornado_settings = {"headers": HEADERS}
     c.Voila.root_dir = str(home)
     c.VoilaConfiguration.file_allowlist = [r"(?!)"]  # serves no file
     c.VoilaConfiguration.strip_sources = True

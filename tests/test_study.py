@@ -734,3 +734,16 @@ def test_the_commands(tmp_path, capsys):
 @pytest.mark.parametrize("module", [folder, plan, results, partners])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
+
+
+def test_a_page_is_not_hung_up_on_before_it_could_answer(tmp_path):
+    # A timeout no longer than the interval ends every connection at the first ping.
+    pytest.importorskip("voila")
+    from jupyter_server.base.websocket import WebSocketMixin
+
+    from selfplay_study.serve import settings
+
+    class Socket(WebSocketMixin):
+        settings = settings(tmp_path, "127.0.0.1", 1, "", 2, 1).Voila.tornado_settings
+
+    assert Socket().ping_timeout >= 2 * Socket().ping_interval > 0
