@@ -44,7 +44,7 @@ from experiments.record import provenance, save
 from selfplay_study import Settings, Study, results
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 900_000  # milliseconds: a busy machine is no failure
+PATIENCE = 600_000  # milliseconds: a busy machine is no failure
 # What the participant sees at each moment, with its time: the number of lines said,
 # the note below them, or "over"; and each tap on a button that moves.
 WATCH = """() => {

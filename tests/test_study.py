@@ -741,9 +741,9 @@ def test_a_page_is_not_hung_up_on_before_it_could_answer(tmp_path):
     pytest.importorskip("voila")
     from jupyter_server.base.websocket import WebSocketMixin
 
-    from selfplay_study.serve import settings
+    from selfplay_study import serve
 
     class Socket(WebSocketMixin):
-        settings = settings(tmp_path, "127.0.0.1", 1, "", 2, 1).Voila.tornado_settings
+        settings = serve.settings(tmp_path, "", 1, "", 2, 1).Voila.tornado_settings
 
     assert Socket().ping_timeout >= 2 * Socket().ping_interval > 0
