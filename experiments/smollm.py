@@ -349,7 +349,8 @@ def samples(runs: Path, count: int = 4) -> list[str]:
     without their tokens."""
     lines = []
     for arm in ("semi-above_mean-0", "coop-above_mean-0", "semi-no_filter-0"):
-        whole: list[Round] = read_rounds(runs / arm) if (runs / arm).exists() else []
+        over = (runs / f"{arm}.json").exists()
+        whole: list[Round] = read_rounds(runs / arm) if over else []
         for r in (whole[:1] + whole[-1:]) if whole else []:
             for t in r.games()[:count]:
                 moves = tuple(replace(m, tokens=None) for m in t.moves)

@@ -268,6 +268,20 @@ notebook.show_game(max(played, key=lambda t: (t.agreed, len(t.moves))))
 # It is polite, valid, asks for what it values; and then the two proposals often
 # do not fit together. That is where self-play starts.
 #
+# It was taught with the *short* prompt. Recorded: does it understand the long one,
+# and what would that cost in every game?
+
+# %%
+if trade := smol["prompt"]:
+    for style in ("short", "long"):
+        kinds = trade[style]["outputs"]
+        valid, of = kinds.get("valid", 0), sum(kinds.values())
+        size = trade[style]["tokens_a_view"]
+        print(f"{style} prompt: {size:.0f} tokens a game, {valid} of {of} valid")
+    deals = trade["bare_games"]["agreement"]
+    print(f"without a lesson: deals in {deals['value']:.0%} of {deals['n']} games")
+
+# %% [markdown]
 # ## Rounds of self-play
 #
 # Play, keep the views above the mean, train **the adapter** on them, play again.
