@@ -41,7 +41,8 @@ PROJECT = ROOT / "pyproject.toml"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FREE_GB = 4
 # The largest recorded peaks, rounded up (data/reference/binder.json: server and kernel
-# of notebooks 03 to 05 and 11; smollm.json: SmolLM2 at play in fp32). A test holds them to it.
+# of notebooks 03 to 05 and 11; smollm.json: SmolLM2 at play in fp32). A test holds
+# them to it.
 TINY_GB, SMOLLM_GB = 2, 4
 TUTORIAL = ["00", "01", "02", "03", "04", "05"]  # the first three need no torch
 EXTRAS = {
