@@ -292,6 +292,8 @@ async def one_game(page, button, me, given, rng) -> list[str]:
             await asyncio.sleep(0.2)
             continue
         await asyncio.sleep(rng.uniform(0, 2 * given.think))
+        if (await page.evaluate(SHOWN))[0] != text:  # it was just changing
+            continue
         if "has proposed" in text or asked:
             await more(button("+").nth(rng.randrange(3)))
             await button("Propose this").tap()
