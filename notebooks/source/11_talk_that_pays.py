@@ -542,7 +542,7 @@ notebook.table(head, rows, f"Whose words matter; test split; {told_how}")
 # At λ = 1 both want the same, and who lies to a partner lies to itself. Below 1 a
 # statement can be turned against the one who made it. Crawford and Sobel (1982) show
 # that talk without a price tells less, the further interests lie apart. **Predict**
-# for λ = 0.5 and 0: are values still stated, are they true, are they heeded?
+# for λ = 0.5, 0 and -0.5: are values still stated, are they true, are they heeded?
 # The same base and training (filter within the scenario, temperature 0.7), recorded:
 
 # %% alt="Over λ: the share of games with a statement, the share of statements that are true, and the joint points lost when stated values are replaced; a mark for each seed"
@@ -570,8 +570,10 @@ plt.show()
 # %% [markdown]
 # One mark a seed (their number is in the table above), the line their mean; test
 # split, each arm at its best temperature. **Explain.** The base came honest, and
-# rounds of imitation made no liar of it; but below λ = 1 the listener takes *less* from
-# what it hears, and the pair ends nearer to the blind one. One seed each: a hint.
+# rounds of imitation made no liar of it; but below λ = 1 the *pair* makes less of what
+# it hears. At λ = -0.5, where what helps one harms the other, other values may stand
+# in the statements, and the pair loses no point by it. Whether one player takes from
+# the other by them, joint points can't tell. One seed each below 1: a hint.
 #
 # ## Where it fails, and what was not shown
 #
