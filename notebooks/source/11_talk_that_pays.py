@@ -563,8 +563,8 @@ for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
     ax.plot(lams, means, color=plots.CYCLE[k])
     for x, seeds in zip(lams, found):
         ax.plot([x] * len(seeds), seeds, plots.MARKERS[k], color=plots.CYCLE[k])
-    ax.set(xlabel="λ, the partner's weight", ylabel=label)
-    ax.set_ylim(0, 102 if scale > 1 else None)
+    ax.set(xlabel="λ, the partner's weight", ylabel=label, xticks=lams)
+    ax.set_ylim(*((0, 102) if scale > 1 else (-0.25, None)))
 plt.show()
 
 # %% [markdown]
