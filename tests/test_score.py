@@ -5,12 +5,13 @@ import json
 import pytest
 
 from selfplay_kit.__main__ import main
+from selfplay_kit.compare import paired
 from selfplay_kit.consistency import INCONSISTENCY
 from selfplay_kit.language import LANGUAGE
 from selfplay_kit.metrics import DEAL_METRICS, METRICS, summarise
 from selfplay_kit.play import play_games
 from selfplay_kit.rules import COOP, SEMI, scenarios
-from selfplay_kit.scripted import Fair
+from selfplay_kit.scripted import Blind, Fair
 
 from .test_readers import DEAL, DEALT, SAME, game, lewis, write
 
@@ -96,3 +97,29 @@ def test_an_empty_folder_and_one_that_is_not_there(tmp_path, capsys):
     assert "it is empty" in capsys.readouterr().err
     assert main(["score", str(tmp_path / "nowhere.jsonl")]) == 1
     assert "nowhere.jsonl" in capsys.readouterr().err
+
+
+def test_less_another_players_games_on_the_same_scenarios(tmp_path, capsys):
+    blunt = play_games(Blind(), scenarios("development")[:30], SEMI, seed=1)
+    files = [str(kit(tmp_path, blunt, "b.jsonl")), "--against"]
+    files.append(str(kit(tmp_path, GAMES)))
+    assert main(["score", *files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[files[0]]
+    for metric, d in found["against"].items():
+        expected = paired(blunt, GAMES, metric)
+        assert {k: d[k] for k in expected} == expected, metric
+    words = found["against"]["words"]
+    assert words["value"] < 0 < words["games_needed"] < 1000
+    assert set(found["against"]) == set(METRICS)
+    assert main(["score", *files]) == 0
+    said = capsys.readouterr().out.split("less ")[1]
+    line = next(x for x in said.splitlines() if x.startswith("words"))
+    assert f"{words['value']:.3f}" in line
+    assert f"{words['games_needed']} games each" in line
+
+
+def test_against_games_on_other_scenarios(tmp_path, capsys):
+    other = play_games(Fair(), scenarios("test")[:30], SEMI, seed=1)
+    files = [kit(tmp_path, GAMES), kit(tmp_path, other, "other.jsonl")]
+    assert main(["score", str(files[0]), "--against", str(files[1])]) == 1
+    assert "needs the same scenarios" in capsys.readouterr().err
