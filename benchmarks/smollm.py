@@ -1,12 +1,13 @@
 """SmolLM2-135M on a CPU, side by side in one run: decoding, play, training, size.
 
-    python benchmarks/smollm.py [--games 64] [--repeats 3] [--out FILE]
+    python benchmarks/smollm.py [--games 64] [--many 256] [--repeats 3] [--out FILE]
 
 - *decode*: 64 positions in the middle of games, each sampled for as many tokens, by
   the kit's rows and by ``transformers.generate`` with padding on the left; the same
   model in bf16, with its adapter.
-- *play*: games a minute of 64 games at once, and of one game at a time that reads the
-  whole dialogue again for each move, as a plain script would.
+- *play*: games a minute of 64 and of 256 games at once, and of one game at a time
+  that reads the whole dialogue again for each move, as a plain script would. (A few
+  games go on long after the rest; the more games, the less their share.)
 - *train*: tokens a second of the kit's loop and of TRL's ``SFTTrainer``: the same
   model, samples in batches of 8 of the same lengths, adapter and precision. TRL is
   no dependency of the kit (``pip install trl``); without it this part says so.
@@ -18,6 +19,7 @@ Medians; the repeats of two sides are interleaved. One thread.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import tempfile
@@ -197,20 +199,26 @@ def with_trl(samples):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=64)
+    parser.add_argument("--many", type=int, default=256, help="games at once, too")
+    parser.add_argument("--single", type=int, default=16, help="games one at a time")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samples", type=int, default=32, help="to train on")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
     lm = load_model(WARM, "bf16")
-    drawn = random.Random(0).choices(scenarios("development"), k=given.games)
+    most_games = max(given.games, given.many)
+    drawn = random.Random(0).choices(scenarios("development"), k=most_games)
     player = LMPlayer(lm, temperature=TEMPERATURE)
     played: list[Any] = []
     games = interleaved(
         {
-            "together": lambda: played.extend(play_games(player, drawn, SEMI, seed=0)),
+            "together": lambda: played.extend(
+                play_games(player, drawn[: given.games], SEMI, seed=0)
+            ),
+            "many": lambda: play_games(player, drawn[: given.many], SEMI, seed=0),
             "rereading": lambda: play_games(
-                Rereading(lm), drawn[:3], SEMI, seed=0, batch=1
+                Rereading(lm), drawn[: given.single], SEMI, seed=0, batch=1
             ),
         },
         max(1, given.repeats - 1),
@@ -226,14 +234,16 @@ def main() -> None:
     most = peak()
     minute = {
         "together": 60 * given.games / statistics.median(games["together"]),
-        "rereading": 60 * 3 / statistics.median(games["rereading"]),
+        "many": 60 * given.many / statistics.median(games["many"]),
+        "rereading": 60 * given.single / statistics.median(games["rereading"]),
     }
     rate = {k: given.games * TOKENS / statistics.median(t) for k, t in decode.items()}
     size = {p: load_model(BASE, p).report.bytes for p in ("fp32", "4bit")}
     result = {
         "provenance": provenance(),
         "threads": 1,
-        "games": given.games,
+        "games": {k: getattr(given, k) for k in ("games", "many", "single")},
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "decode": {
             "seconds": decode,
             "tokens_per_second": rate,
@@ -242,7 +252,9 @@ def main() -> None:
         "play": {
             "seconds": games,
             "games_per_minute": minute,
-            "times_rereading": minute["together"] / minute["rereading"],
+            "times_rereading": {
+                k: minute[k] / minute["rereading"] for k in ("together", "many")
+            },
             "peak": most,
         },
         "train": training(given.repeats, given.samples),

@@ -16,10 +16,12 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from selfplay_kit.crossplay import best_response
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.metrics import METRICS, seed_interval, summarise
 from selfplay_kit.models import LanguageModel, load_model
@@ -67,12 +69,14 @@ GRADIENT |= {"rule": "policy_gradient", "lr": 1e-4, "batch": 64, "kl": 0.05}
 
 @dataclass(frozen=True)
 class Arm:
-    """What is trained: a base, what differs in the configuration, and how many
-    seeds at most."""
+    """What is trained: a base, what differs in the configuration, how many seeds at
+    most, and whether with itself or with its base, which stays as it is (then it
+    learns from one side of each game)."""
 
     base: str
     changes: dict[str, Any] = field(default_factory=dict)
     seeds: int = 5
+    frozen: bool = False
 
     def config(self, seed: int) -> Config:
         """The configuration of one seed."""
@@ -95,6 +99,8 @@ ARMS = {
     "above_scenario_mean, T 0.7": Arm("tiny-talk", WITHIN | CALM),
     "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 3),
     "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
+    "above_scenario_mean, KL 0.3": Arm("tiny-talk", WITHIN | {"kl": 0.3}, 3),
+    "above_scenario_mean, frozen partner": Arm("tiny-talk", WITHIN, 3, frozen=True),
     "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
     "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
     "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | SHORT | COLD, 3),
@@ -173,7 +179,8 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
     for seed in range(seeds):
         folder = runs / f"{_plain(name)}-seed{seed}"
         config = replace(arm.config(seed), base=_weights(arm.base, runs))
-        whole = run(config, folder, on_round=_teller(folder.name, tell))
+        train = partial(best_response, _base(config)) if arm.frozen else run
+        whole = train(config, folder, on_round=_teller(folder.name, tell))
         played.append((folder, whole, whole[-1].model(config)))
     objective = Objective(arm.config(0).lam)
     chosen, by = _temperature([lm for *_, lm in played], objective)
@@ -199,6 +206,12 @@ def _score_arm(name, arm, runs, seeds, tell) -> dict[str, Any]:
         "test": test,
         "cross_play": _cross_play([lm for *_, lm in played], chosen, objective),
     }
+
+
+def _base(config: Config) -> LMPlayer:
+    """The base of ``config`` as the partner that stays as it is."""
+    lm = load_model(config.base, config.precision)
+    return LMPlayer(lm, temperature=config.temperature)
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ pytest.importorskip("transformers")
 
 from experiments import talk as talk_study
 from experiments.talk import ARMS, Arm, study
+from selfplay_kit.rounds import read_rounds
 from selfplay_kit.rules import scenarios
 from selfplay_kit.talk import statement_metrics
 from selfplay_kit.tiny import script_games
@@ -42,11 +43,12 @@ def test_no_script_of_the_silent_base_states_a_value():
 
 @pytest.fixture
 def small(monkeypatch, tiny_base):
-    """A study of two arms of one round, on a few scenarios."""
+    """A study of three arms of one round, on a few scenarios."""
     changes = {"lam": 1.0, "rounds": 1, "games": 80, "group": 8, "epochs": 1}
     arms = {
         "all": Arm(str(tiny_base), changes | {"filter": "everything"}),
         "gradient": Arm(str(tiny_base), changes | {"rule": "policy_gradient"}, 1),
+        "frozen": Arm(str(tiny_base), changes, 1, frozen=True),
     }
     monkeypatch.setattr(talk_study, "ARMS", arms)
     monkeypatch.setattr(talk_study, "DEVELOPMENT_GAMES", 8)
@@ -94,6 +96,18 @@ def test_arms_are_added_to_what_is_there(small, tmp_path):
     assert set(found["reference"]) == {"blind", "optimum"}
     (base,) = found["bases"].values()
     assert "1.0" in base["test"]
+
+
+def test_a_frozen_partner_is_the_base_and_teaches_nothing(small, tmp_path):
+    runs, out = tmp_path / "runs", tmp_path / "talk.json"
+    study(runs, out, arms=["frozen"], tell=lambda line: None)
+    made = runs / "frozen-seed0"
+    config = json.loads((made / "config.json").read_text("utf-8"))
+    assert config["base_weights"][:16] in config["partner"]
+    (first, second) = read_rounds(made)
+    names = {t.players for t in first.games() + second.games()}
+    assert len(names) == 2 and len({b for _, b in names}) == 1, "seat 1 never learns"
+    assert second.metrics["training"]["of"] == len(first.games()), "one side a game"
 
 
 def test_an_unknown_arm_is_an_error(tmp_path):
