@@ -98,6 +98,7 @@ SMOLLM = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
     "semi-no_filter": "semi-competitive, no filter",
+    "coop-above_scenario_mean": "cooperative, filter within the scenario",
 }
 SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
 

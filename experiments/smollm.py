@@ -2,9 +2,10 @@
 
 ``data/reference/smollm.json`` holds what notebook 06 draws: zero-shot failures and
 play at four precisions, the shipped warm start (an adapter that cloned scripted
-negotiators), rounds of self-play from it, and two controls: no filter, and as many
-more samples of scripts. Each *part* is computed by itself into a file, so that
-peak memory is its own and a rerun goes on; ``--part NAME`` computes one.
+negotiators), rounds of self-play from it (in one arm filtered within the scenario, of
+four games each), and two controls: no filter, and as many more samples of scripts.
+Each *part* is computed by itself into a file, so that peak memory is its own and a
+rerun goes on; ``--part NAME`` computes one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ TRAINING: dict[str, Any] = {  # chosen on seed 9; one pass at 1e-3 in batches of
 }
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
+RECORDED = (
+    "semi-above_mean",
+    "coop-above_mean",
+    "semi-no_filter",
+    "coop-above_scenario_mean",
+)
 NAMES = (*METRICS, "points_agreed")
 
 
@@ -199,6 +206,7 @@ def config_of(objective: str, chosen: str, seed: int) -> Config:
         lam=OBJECTIVES[objective].lam,
         rounds=ROUNDS,
         games=GAMES,
+        group=4 if chosen == "above_scenario_mean" else 1,
         temperature=TEMPERATURE,
         filter=chosen,
         seed=seed,
@@ -282,6 +290,8 @@ def parts(runs: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     for seed in range(2):
         arm = _name("semi", "no_filter", seed)
         found[arm] = partial(rounds, "semi", "no_filter", seed, runs)
+        arm = _name("coop", "above_scenario_mean", seed)
+        found[arm] = partial(rounds, "coop", "above_scenario_mean", seed, runs)
     for seed in range(SEEDS):
         found[f"scripts-{seed}"] = partial(scripts, seed, runs)
         for o in ("semi", "coop"):
@@ -317,7 +327,7 @@ def merged(runs: Path) -> dict[str, Any]:
         "timing": there.get("timing"),
         "runs": {},
     }
-    for arm in ("semi-above_mean", "coop-above_mean", "semi-no_filter"):
+    for arm in RECORDED:
         found = group(arm)
         by_round = zip(*(f["rounds"] for f in found), strict=True)
         result["runs"][arm] = {

@@ -176,7 +176,7 @@ def check(name: str, answer: Any, test: Callable[[Any], str | None]) -> bool:
         try:
             wrong = test(answer)
         except Exception as e:  # a student's code may do anything
-            wrong = f"it raised {type(e).__name__}: {e}"
+            wrong = f"it raised {type(e).__name__}: {e} (is it of the form asked for?)"
     print(f"{name}: " + ("right!" if wrong is None else wrong))
     if wrong is not None and os.environ.get("SELFPLAY_KIT_STRICT"):
         raise AssertionError(f"{name}: {wrong}")

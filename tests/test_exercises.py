@@ -100,6 +100,10 @@ EVERY = "all(k <= n for k, n in zip(share, counts, strict=True))"
 
 # One entry a check: what it is given, and wrong answers. A wrong answer is an edit of
 # the solution (what, by what) and words that the check must say about it.
+A_MEAN_OF_MEANS = (
+    "(sum(g) / len(g) if within else "
+    "sum(sum(h) / len(h) for h in groups) / len(groups))"
+)
 TABLE = {
     ("00_tour", "Exercise 0.1"): (
         nothing,
@@ -142,6 +146,9 @@ TABLE = {
             ("lam *", "1 *", "at λ = 0 "),
             ("+ lam", "- lam", "at λ = 1 "),
             ("key=reward)", "key=reward)[0]", "no pair of shares"),
+            ("lam *", "int(lam) *", "at λ = 0.9 "),
+            ("lam *", "(lam == 1) *", "at λ = 0.9 "),
+            ("def best_for_me(s", "def best_for_me(_", "values exchanged"),
         ],
     ),
     ("02_players", "Exercise 2.1"): (
@@ -193,6 +200,7 @@ TABLE = {
             ('"a": "proposal_first"', '"a": None', "about a: [propose]"),
             ('{"g": None', '{"g": "bad_items"', "about g: [PROPOSE]"),
             (', "h": "must_propose"', "", "h is missing"),
+            ('"must_propose"', '"propose"', "'propose' (output h) is none of"),
         ],
     ),
     ("04_one_round", "Exercise 4.1"): (
@@ -219,11 +227,15 @@ TABLE = {
     ("04_one_round", "Exercise 4.3"): (
         a_batch,
         [
-            ('turn.own == "mine"', "True", "labels for a row"),
-            ('own == "mine"', 'own != "mine"', "labels for a row"),
-            ("labels[-1] == IGNORE", "False", "labels for a row"),
-            ("turn.ids if mine", "[IGNORE, *turn.ids[1:]] if mine", "label differs"),
-            ("turn.ids if mine", "[*turn.ids[:-1], IGNORE] if mine", "labels for a"),
+            ('turn.own == "mine"', "True", "labels; up to my"),
+            ('own == "mine"', 'own != "mine"', "labels; up to my"),
+            ("labels[-1] == IGNORE", "False", "labels; up to my"),
+            ("turn.ids if mine", "[IGNORE, *turn.ids[1:]] if mine", "is mine"),
+            (
+                "turn.ids if mine",
+                "[*turn.ids[:-1], IGNORE] if mine",
+                "labels; up to my",
+            ),
         ],
     ),
     ("04_one_round", "Exercise 4.4"): (
@@ -343,6 +355,7 @@ TABLE = {
             ('(row["ours"] or {})', 'row["ours"]', "it raised AttributeError"),
             (ALL_VALUES, ALWAYS_VALUES, "it raised KeyError: 'values'"),
             ("not all(inside)", "all(inside)", "(1, -1) is torn"),
+            ("any(inside) and not", "not", "['up', 'up', "),
         ],
     ),
     ("10_a_class_study", "Exercise 10.1"): (
@@ -378,6 +391,7 @@ TABLE = {
             ("x > mean", "x >= mean", "look at"),
             ("g if within else every", "every", "within=True: look at"),
             ("g if within else every", "g", "within=False: look at"),
+            ("sum(some) / len(some)", A_MEAN_OF_MEANS, "within=False: look at"),
         ],
     ),
     ("11_talk_that_pays", "Exercise 11.2"): (

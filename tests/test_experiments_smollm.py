@@ -58,7 +58,7 @@ def test_every_part_and_what_is_merged(small, capsys):
     assert main(["smollm", "--merge", "--runs", str(runs), "--out", str(out)]) == 0
     made = json.loads(out.read_text("utf-8"))
     assert set(made["parts"]) == set(smollm.parts(runs))
-    for arm in ("semi-above_mean", "coop-above_mean", "semi-no_filter"):
+    for arm in smollm.RECORDED:
         run = made["runs"][arm]
         assert run["seeds"] == 2 and len(run["rounds"]) == 2
         assert len(run["rounds"][1]["agreement"]["values"]) == 2

@@ -252,8 +252,8 @@ notebook.table(
 
 # %% [markdown]
 # **Explain.** Paid for its own points, the bag fills with those who hold out, mislead
-# or haggle, but give way in the end. Paid for both, the tellers and blind come to the
-# front. Paid for the *difference*, those who give way least, and there are fewer
+# or haggle, but give way in the end. Paid for both, the tellers come to the front.
+# Paid for the *difference*, those who give way least, and there are fewer
 # deals. Notebook 01 says why: there no deal is as good as any.
 #
 # **Try.** In the cell that fills `START`, write `else 9` for `else 3`: nine in ten are
@@ -381,6 +381,17 @@ solved = notebook.check("Exercise 0.2", best_joint, test_best_joint)
 # | [03 A model at the table](03_a_model_at_the_table.ipynb) | tokens | PyTorch |
 # | [04 One round](04_one_round.ipynb) | play, mean, filter, masks, loss | PyTorch |
 # | [05 Self-play](05_self_play.ipynb) | the paper's main figure | PyTorch |
+#
+# After these six, in any order, all with PyTorch but 09:
+#
+# | notebook | the question |
+# |---|---|
+# | [06 A quantised model](06_a_quantised_model.ipynb) | and with a pre-trained one? |
+# | [07 Does it transfer?](07_does_it_transfer.ipynb) | with whom does it agree? |
+# | [08 Why does it work?](08_why_does_it_work.ipynb) | what is needed, what not? |
+# | [09 The ledger](09_the_ledger.ipynb) | claim by claim: the paper's, and ours |
+# | [10 A class study](10_a_class_study.ipynb) | people at the table |
+# | [11 Talk that pays](11_talk_that_pays.ipynb) | when are words worth anything? |
 #
 # In this notebook the rules and the picture of the deals are *exact*: they come out
 # the same everywhere. Means of games are *statistical*: with another seed they move,

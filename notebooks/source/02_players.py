@@ -90,9 +90,9 @@ notebook.table(head, rows, "Ten lines and their readings")
 # share as a triple, or `False` if the line is not a proposal that may stand. (Forget
 # the moment; only the line counts.)
 #
-# The kit's own parser is milder in one thing: after the bracket it reads over harmless
-# words, such as "please", but not over a second mark, another number or another item.
-# Yours may refuse them all; no line of the check ends in harmless words.
+# The kit's own parser is milder: it reads over capitals, missing brackets and harmless
+# words such as "and" or "please", but not over a second mark, another number or another
+# item. Yours may refuse them all; no line of the check needs such mildness.
 #
 # <details><summary>Hint</summary>
 #

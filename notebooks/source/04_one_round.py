@@ -363,9 +363,13 @@ def check_mask(answer):
         if got is None:
             return notebook.NOT_SOLVED
         if len(got) != len(right):
-            return f"{len(got)} labels for a row of {len(right)} tokens"
-        if list(got) != list(right):
-            return "right length, but a label differs"
+            return f"{len(got)} labels; up to my last token there are {len(right)}"
+        wrong = [i for i, (a, b) in enumerate(zip(got, right)) if a != b]
+        if wrong:
+            ids = [x for turn in turns_of(view) for x in turn.ids]
+            what = "is not mine" if right[wrong[0]] == IGNORE else "is mine"
+            word = lm.decode([ids[wrong[0]]])
+            return f"{len(wrong)} labels differ; the first, {word!r}, {what}"
     return None
 
 

@@ -95,7 +95,7 @@ probe = random.Random(SEED).choices(scenarios("development"), k=K // 4)
 play_games(LMPlayer(base), probe[:8], SEMI, seed=SEED)  # a warm-up
 started = time.perf_counter()
 play_games(LMPlayer(base), probe, SEMI, seed=SEED)
-round_seconds = (time.perf_counter() - started) * 4 * 2.5
+round_seconds = (time.perf_counter() - started) * 4 * 2.5  # 4 quarters; training
 minutes = round_seconds * (ROUNDS + 1) * len(configs) / 60
 print(f"expect about {minutes:.1f} minutes for the three runs below")
 
@@ -123,7 +123,8 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # ## The main figure
 #
 # The coloured line is the run that you just made; its band is a 95 % bootstrap
-# interval over scenarios. The grey, dotted line is *recorded*: the mean of
+# interval over scenarios (they are drawn again and again from those played, with
+# repetition, and 95 in 100 such draws have their mean within the band). The grey, dotted line is *recorded*: the mean of
 # several seeds that we ran before, with the interval between seeds. The two open
 # circles are the paper's GPT-3.5 before training and at its best: another model,
 # put there for scale. The dashed line is a pair that needs no words **(exact)**: the
@@ -260,7 +261,8 @@ for name in LAMBDA:
         points = [cell(row, metric) for metric in ("mean_points", "mean_joint")]
         rows.append((name, NAMES[key], *points, cell(row, "agreement", True)))
 head = ("objective", "player", "points a player", "joint", "games with a deal")
-notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between seeds")
+counted = f"{seeds} seeds (no filter: {controls})"
+notebook.table(head, rows, f"Test split, {counted}, 95 % between them")
 
 # %% [markdown]
 # ## The other two bases

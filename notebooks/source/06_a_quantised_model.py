@@ -89,11 +89,16 @@ print(f"recorded on {machine}, one thread; on a GPU: not measured")
 missing = [p for p, r in smol["precision"].items() if not r]
 print("not recorded yet:", ", ".join(missing) or "nothing")
 
-# %% alt="Four panels over the precision: MiB of weights, peak memory, seconds to play 32 games, nats a token"
+# %% alt="Four panels over the precision: MiB of weights, peak memory, seconds a message, nats a token"
+def seconds_a_message(r):
+    messages = r["play"]["messages"]  # the mean a game, and of how many games
+    return r["seconds_to_play"] / (messages["n"] * messages["value"])
+
+
 panels = {
     "weights, MiB": lambda r: r["report"]["bytes"] / 2**20,
     "peak memory, GB": lambda r: r["peak"] / 1e9,
-    "32 games, seconds": lambda r: r["seconds_to_play"],
+    "seconds a message": seconds_a_message,
     "loss, nats a token": lambda r: r["loss"],
 }
 axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")[1]
@@ -108,12 +113,14 @@ plt.show()
 # %% [markdown]
 # *The figure (recorded): bars for each precision. Left to right: bytes of the
 # weights; the peak memory of the whole process, libraries included; the time of
-# 32 games, which differ a little in length; the loss on held-out script games, with
+# 32 games by the number of their messages; the loss on held-out script games, with
 # the adapter of below.*
 #
 # **Explain.** Fewer bits are less memory for *weights*; loading, caches and
-# libraries stay. Before each product packed weights are unpacked, which costs time:
-# compare the bars. On a CPU that computes in `bf16`, half precision is the quick one.
+# libraries stay, and in 8-bit the process takes *most*: small weights alone don't make
+# a small process (what takes it there we did not trace). Before each product packed
+# weights are unpacked, which costs time: compare the bars. On a CPU that computes in
+# `bf16`, half precision is the quick one.
 # And does it *play* worse? The loss is the sharpest answer here, as 32 games are few.
 
 # %%
@@ -226,7 +233,7 @@ plt.show()
 # form, and one output in some is valid; left to itself it explains, greets,
 # answers as an assistant would. A *game* needs every move of both players, five
 # invalid ones in a row end it, and a filter that keeps what went well has **next
-# to nothing to keep**. Its authors met that with larger open models as well.
+# to nothing to keep**. The paper's authors met that with larger open models, too.
 #
 # ## A warm start
 #
@@ -276,8 +283,8 @@ if trade := smol["prompt"]:
     for style in ("short", "long"):
         kinds = trade[style]["outputs"]
         valid, of = kinds.get("valid", 0), sum(kinds.values())
-        size = trade[style]["tokens_a_view"]
-        print(f"{style} prompt: {size:.0f} tokens a game, {valid} of {of} valid")
+        long = trade[style]["tokens_a_view"]
+        print(f"{style} prompt: {long:.0f} tokens a game, {valid} of {of} valid")
     deals = trade["bare_games"]["agreement"]
     print(f"without a lesson: deals in {deals['value']:.0%} of {deals['n']} games")
 
@@ -334,7 +341,7 @@ ARMS = {
 }
 ARMS = {k: v for k, v in ARMS.items() if smol["runs"][k]["rounds"]}
 
-# %% alt="Left the share of games with a deal over rounds, right the points a player in a deal, filter against controls, a thin line for each seed"
+# %% alt="Left the share of games with a deal over rounds, right the points a player in a deal, one colour an arm, a thin line for each seed"
 WANTED = (("agreement", 100, "games with a deal, %", 102),)
 WANTED += (("points_agreed", 1, "points a player in a deal", 10.2),)
 axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
@@ -360,7 +367,8 @@ plt.show()
 # And is it the *self-play*, or would more lessons have done as well? The control
 # trains the warm start on **as many more script views** as self-play kept, by the
 # same steps. Each seed plays fresh draws of training scenarios, and the test split
-# where it says so.
+# where it says so. A *t interval* is made from a few numbers alone, here one a seed:
+# their mean, and to both sides a multiple of their spread, larger the fewer they are.
 
 
 # %%

@@ -254,7 +254,7 @@ plt.show()
 # %% [markdown]
 # *The figure: left, the share of kept views whose side said yes, over rounds, for
 # five λ. Right, one mark a round: that share, and by how much games with a deal
-# change in the next round. Rounds 0 to 2, in which every run climbs, are left out.*
+# change in the next round. Rounds 0 to 2, in which nearly every run climbs, are left out.*
 #
 # **Explain**, as far as a pattern goes. A filter that keeps winners drops whoever
 # said yes, and imitation has no minus sign: saying yes is not punished, it is no
@@ -269,6 +269,9 @@ plt.show()
 for metric in ("yes_asked", "yes_gap"):
     f = over_rounds(arms("lambda")["0"], metric)
     print(f"λ = 0, {metric}: {told(f[0])} in round 0, {told(f[-1])} in the last")
+f = over_rounds(arms("lambda")["-0.75"], "messages")
+most = max(range(len(f)), key=lambda r: f[r]["value"])
+print(f"λ = −0.75, messages: {told(f[0])} in round 0, {told(f[most])} in round {most}")
 for label, names in PICKED.items():
     xy = [step for n in names for step in steps(sweep["variants"][n])]
     for word, few in (("under", True), ("over", False)):

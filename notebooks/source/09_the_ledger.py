@@ -118,9 +118,9 @@ plt.show()
 
 # %% [markdown]
 # The first figure is in points (a player's under *semi*, the pair's under
-# *coop*), the second in per cent. The left ends all but coincide: **the tiny
-# base was made to start there**, so that is our doing. Where they end is bounded by
-# what the teachers' scripts can do; see the control below.
+# *coop*), the second in per cent. The left ends of *tiny-weak* all but meet the
+# paper's: **that base was made to start there**, so that is our doing. Where they end
+# is bounded by what the teachers' scripts can do; see the control below.
 #
 # ## Row by row
 #
@@ -234,7 +234,8 @@ plt.show()
 # <details><summary>Hint</summary>
 #
 # Three cases for the interval (inside, outside, neither). The first two have a word
-# for each kind of model; neither, and no interval at all, one word for both.
+# for each kind of model. For neither, and for no interval, there is one word each,
+# whatever the model.
 #
 # </details>
 
@@ -383,6 +384,7 @@ def test_torn(answer):
     still = ledger.Claim("still", "s", "Still.", between=(-1, 1))
     none = {"id": "up", "ours": None}, {"id": "up", "ours": {"judged": {"value": 1}}}
     some = [row("up", 1, 2), row("up", 1, -1), row("still", 1, -1)]
+    some += [row("up", -1, -2)]  # they agree: all say no
     some += [row("still", 0, 5), row("up", 0, 3), *none]
     got = answer(some, {"up": up, "still": still})
     if got is None:
@@ -398,9 +400,9 @@ done = notebook.check("Exercise 9.2", torn, test_torn)
 
 # %%
 if done:
-    names = torn(rows, claims)
-    print(f"{len(names)} rows that one seed could have told wrongly:")
-    hit = [by_id[i] for i in names if i in by_id]
+    names = torn([*by_id.values()], claims)
+    print(f"{len(names)} rows of our models that one seed could have told wrongly:")
+    hit = [by_id[i] for i in names]
     values = [r["ours"]["judged"]["values"] for r in hit]
     cells = [(r["id"], v, r["verdict"]) for r, v in zip(hit, values)]
     head = ("row", "values", "verdict")
