@@ -461,7 +461,8 @@ def what_to_run(options: argparse.Namespace, rest: list[str]) -> list[str]:
     if options.command == "test":
         return ["-m", "pytest", *rest]
     if options.command == "lab":
-        return ["-m", "jupyterlab", *(rest or ["notebooks"])]
+        where = [] if any((ROOT / given).exists() for given in rest) else ["notebooks"]
+        return ["-m", "jupyterlab", *where, *rest]
     if options.command == "study":
         verb = [] if rest and rest[0] in STUDY else ["serve"]
         return ["-m", "selfplay_study", *verb, *rest]

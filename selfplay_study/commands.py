@@ -97,14 +97,16 @@ def _show(given: argparse.Namespace) -> int:
     games = results.rows(study)
     ended = [g for g in games if g["finished"]]
     simulated = any(g["simulated"] for g in games)
+    people = len(study.participants())
     print(
-        f"{len(study.participants())} participants{' (SIMULATED)' * simulated}, "
+        f"{people} participant{'s' * (people != 1)}{' (SIMULATED)' * simulated}, "
         f"{len(ended)} games, {len(games) - len(ended)} left in the middle."
     )
     for objective in study.settings.objectives:
         some = [g for g in games if g["objective"] == objective]
         measure = "joint" if objective == "coop" else "model_points"
-        print(f"\n{objective}: {measure}, agreement; [95 % over participants]")
+        points = "points of both" if objective == "coop" else "points of the program"
+        print(f"\n{objective}: {points}, share of deals; [95 % over participants]")
         first = study.settings.partners[0]
         for name in study.settings.partners:
             arm = [g for g in some if g["partner"] == name]

@@ -260,8 +260,8 @@ class Page(w.VBox):
             self._button("I do not take part", no),
             w.HTML("<h2>You have a code already?</h2>"),
             code,
-            self._button("Go on with my code", go_on),
             told,
+            self._button("Go on with my code", go_on),
         )
 
     def consent(self) -> None:

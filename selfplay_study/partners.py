@@ -39,8 +39,15 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
     """
     if name in NEGOTIATORS:
         return NEGOTIATORS[name](), None
-    from selfplay_kit.lm_player import LMPlayer
-    from selfplay_kit.models import load_model
+    try:
+        from selfplay_kit.lm_player import LMPlayer
+        from selfplay_kit.models import load_model
+    except ImportError as e:
+        raise ValueError(
+            f"{name!r} is a model, and {e.name} is not installed: install it (python "
+            "run.py study, without --no-torch), or take scripts: "
+            f"{', '.join(NEGOTIATORS)}"
+        ) from e
 
     folder, at, number = name.rpartition("@")
     if not at:

@@ -31,6 +31,14 @@ MOST = {
     "agreement": 1,
     "pareto": 1,
 }
+COLUMNS = {
+    "games.csv": (
+        *("code", "simulated", "group", "objective", "partner", "place", "finished"),
+        *("began", "ended", "books_hats_balls", "person_values", "model_values"),
+        *("person_first", "moves", "aborted_by", *MEASURES),
+    ),
+    "moves.csv": ("code", "place", "finished", "move", "by", "text", "error"),
+}
 POWER = 1.96 + 0.84  # z of a 5 % error of either side and of 80 % power
 
 
@@ -102,7 +110,7 @@ def to_csv(study: Study, folder: str | Path) -> list[Path]:
     tables = {"games.csv": rows(study), "moves.csv": moves}
     for name, table in tables.items():
         with (folder / name).open("w", encoding="utf-8-sig", newline="") as f:
-            out = csv.DictWriter(f, list(table[0]) if table else [])
+            out = csv.DictWriter(f, COLUMNS[name])
             out.writeheader()
             out.writerows({k: _cell(v) for k, v in row.items()} for row in table)
     return [folder / name for name in tables]

@@ -36,11 +36,14 @@ DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <title>The word, please</title><style>
 body {font: 18px sans-serif; max-width: 30em; margin: 2em auto; padding: 0 1em}
 input, button {font: inherit; padding: 10px; margin: 4px 0}
+.trouble {border-left: 4px solid #d55e00; padding-left: 8px}
 </style></head><body><main><h1>The word, please</h1>
-<form action="./"><p>It stands at the end of the address that you were given,
+{trouble}<form action="./"><p>It stands at the end of the address that you were given,
 after <b>token=</b></p><p><label for="word">Word</label>
 <input id="word" name="token" autocapitalize="none" autocomplete="off">
 <button>Go on</button></p></form></main></body></html>"""
+WRONG = '<p class="trouble" role="alert">That was not the word.</p>'
+FULL = "All places are taken. Please try again later"
 
 
 def notebook(title: str) -> str:
@@ -82,7 +85,8 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
 
     class Word(LoginFormHandler):
         def _render(self, message=None) -> None:
-            self.finish(DOOR)
+            wrong = "token=" in self.get_argument("next", "")
+            self.finish(DOOR.replace("{trouble}", WRONG if wrong else ""))
 
         def post(self) -> None:  # Jupyter's own form, and with it new passwords
             raise HTTPError(404)
@@ -93,8 +97,8 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
 
     class Rooms(AsyncMappingKernelManager):
         async def start_kernel(self, **options):  # type: ignore[override]
-            if len(self) >= people + ready:
-                raise HTTPError(503, "All places are taken. Please try again later.")
+            if len(self) >= max(people, ready):  # those that wait count, too
+                raise HTTPError(503, reason=FULL)
             return await super().start_kernel(**options)
 
     c = Config()

@@ -222,6 +222,11 @@ def test_children_are_offline_unless_asked(run, monkeypatch):
     [
         ("test -x tests/test_a.py -k b", "-m pytest -x tests/test_a.py -k b"),
         ("lab", "-m jupyterlab notebooks"),
+        ("lab --allow-root", "-m jupyterlab notebooks --allow-root"),
+        (
+            "lab --port 9000 notebooks/guide",
+            "-m jupyterlab --port 9000 notebooks/guide",
+        ),
         ("study my/class", "-m selfplay_study serve my/class"),
         (
             "study my/class --host 0.0.0.0 --port 80",

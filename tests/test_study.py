@@ -8,6 +8,7 @@ import csv
 import doctest
 import multiprocessing
 import random
+import sys
 from collections import Counter
 
 import pytest
@@ -704,6 +705,16 @@ def test_what_is_said_to_whoever_starts_it(tmp_path):
 # Commands ----------------------------------------------------------------------------
 
 
+def test_a_model_without_torch_is_told_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "selfplay_kit.lm_player", raising=False)
+    where = str(tmp_path / "class")
+    assert main(["new", where, "--partners", "tiny-weak,fair"]) == 1
+    said = capsys.readouterr().err
+    assert "'tiny-weak' is a model" in said and "greedy" in said
+    assert not (tmp_path / "class").exists()
+
+
 def test_the_commands(tmp_path, capsys):
     where = str(tmp_path / "class")
     new = ["new", where, "--partners", "fair,stubborn", "--games", "2"]
@@ -718,13 +729,19 @@ def test_the_commands(tmp_path, capsys):
     assert main(["show", where]) == 0
     said = capsys.readouterr().out
     assert "8 participants (SIMULATED), 16 games, 0 left" in said
-    assert "coop: joint" in said and "beside fair: " in said
+    assert "coop: points of both, share of deals" in said and "beside fair: " in said
     assert main(["csv", where]) == 0
     assert len(read_csv(tmp_path / "class" / "csv" / "games.csv")) == 16
     code = study.participants()[0].code
     capsys.readouterr()
     assert main(["delete", where, code]) == 0
     assert "exported before still hold them" in capsys.readouterr().out
+    for p in study.participants():
+        study.delete(p.code)
+    assert main(["csv", where]) == 0
+    for name, columns in results.COLUMNS.items():
+        text = (tmp_path / "class" / "csv" / name).read_text("utf-8-sig")
+        assert text.splitlines() == [",".join(columns)], "no game, but a head"
     assert main(["delete", where, code]) == 1
     assert "nothing under the code" in capsys.readouterr().err
     assert main(new) == 1

@@ -259,7 +259,7 @@ def status(url):
         with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.status, dict(answer.headers), answer.read().decode()
     except urllib.error.HTTPError as e:
-        return e.code, dict(e.headers), ""
+        return e.code, dict(e.headers), e.read().decode(errors="replace")
 
 
 def in_thread(coroutine):
@@ -340,15 +340,18 @@ def test_no_file_and_no_list_is_served(room, path):
 
 def test_a_word_keeps_strangers_out_and_the_room_has_its_size(tmp_path_factory):
     server, room = serving(
-        tmp_path_factory, "--word", "k3f9qx", "--people", "1", "--ready", "0"
+        tmp_path_factory, "--word", "k3f9qx", "--people", "1", "--ready", "1"
     )
     with server:
         code, _, text = status(room.url)
         assert "kernelId" not in text and code in (200, 403)
-        assert "kernelId" not in status(room.url + "?token=wrong")[2]
+        wrong = status(room.url + "?token=wrong")[2]
+        assert "kernelId" not in wrong and "not the word" in wrong
         door = status(room.url)[2]
         assert 'name="token"' in door and "password" not in door.lower()
+        assert "{" not in door.partition("<body>")[2] and "not the word" not in door
         with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
             urllib.request.urlopen(room.url + "login", b"password=x&new_password=x")
         assert "kernelId" in status(room.url + "?token=k3f9qx")[2]
-        assert status(room.url + "?token=k3f9qx")[0] == 503  # the one place is taken
+        code, _, text = status(room.url + "?token=k3f9qx")
+        assert code == 503 and "All places are taken" in text
