@@ -228,6 +228,7 @@ ONE: dict[str, Ours] = {
     "ask-blind-group": talk("above_scenario_mean", reference("blind_joint")),
     "ask-blind-calm": talk("above_mean, T 0.7", reference("blind_joint")),
     "ask-rule-group": talk("above_scenario_mean", "above_mean"),
+    "ask-rule-group-four": talk("above_scenario_mean", "above_mean, group 4"),
     "ask-rule-group-calm": talk("above_scenario_mean, T 0.7", "above_mean, T 0.7"),
     "ask-rule-gradient": talk("policy_gradient, T 0.7", "above_mean, T 0.7"),
     "ask-lambda-trend": Ours(trend(JOINT_BY_LAMBDA), **SWEPT),

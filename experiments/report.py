@@ -57,9 +57,11 @@ def _cell(scores: dict[str, Any], metric: str) -> str:
 
 TALK = {  # arms of talk.json, and what the README calls them
     "above_mean": "the paper's filter, played at temperature 1",
+    "above_mean, group 4": "the same, four games of each scenario",
     "above_scenario_mean": "within the scenario, 1",
     "above_mean, T 0.7": "the paper's filter, 0.7",
     "above_scenario_mean, T 0.7": "within the scenario, 0.7",
+    "policy_gradient, T 0.7": "policy gradient within the scenario, 0.7",
 }
 
 

@@ -364,7 +364,7 @@ told_how = "95 % interval between seeds; of shares, the seeds' range"
 notebook.table(head, rows, f"Test split, mean; {told_how}")
 
 # %% alt="Joint points of each trained seed, with a marker for whether its talk lives, and the blind line"
-SQUARE = [name for name in square if name in talk["arms"]]
+SQUARE = [*square, "above_mean, group 4"]
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(SQUARE):
     seeds = at_best(name)["seeds"]
@@ -381,16 +381,26 @@ ax.set(title="Each seed: talk and points, test split", xlim=(-3, 103))
 ax.legend(loc="center left")
 plt.show()
 
+# %%
+share = {n: [f["stated"]["value"] for f in at_best(n)["seeds"]] for n in SQUARE}
+assert max(share["above_mean, group 4"]) < 0.5
+assert min(share["above_scenario_mean"]) > 0.5
+
 # %% [markdown]
 # A marker is one trained seed; talk *lives* where half of its games or more have
 # a statement. **Explain.** Where talk lives, the pair lies above the blind line;
 # where it died, no higher than that line. At temperature 1, with nearly as many
-# false statements as true ones, a filter over all games may go either way, as chance has it, and
-# the filter within the scenario does better. At 0.7 **both** reach the top: what is
-# said is mostly true from the start, a listener who heeds it earns more, and any
-# filter that keeps what pays keeps talk. So most of this is the *temperature's* doing,
-# and the filter helps where words are noisy. The seed of your live runs, 1, was
-# *chosen by us* to show the two filters part at 1; others may not. Try it.
+# false statements as true ones, a filter over all games may go either way, as chance
+# has it: in the mean over seeds the filter within the scenario is ahead, but the
+# intervals overlap. Is it the filter or its four games a scenario? *Group 4* gives the
+# paper's filter four as well, and then talk dies in every seed: fewer scenarios a
+# round, and more luck in each mean. So with equal draws it is the filter.
+#
+# At 0.7 **both** reach the top: what is said is mostly true from the start, a listener
+# who heeds it earns more, and any filter that keeps what pays keeps talk. So most of
+# this is the *temperature's* doing, and the filter helps where words are noisy. The
+# seed of your live runs, 1, was *chosen by us* to show the two filters part at 1;
+# others may not. Try it.
 #
 # Is it a language of two, or one that a stranger understands? In the last column of
 # the table each seed plays with the next one. Where that is as much as the first
@@ -599,9 +609,12 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 
 # %% [markdown]
 # - Few seeds, and not as many for each arm: the table counts them; an arm with one
-#   seed shows what can happen, no more. At temperature 1 the games of a scenario (4 or
-#   1) and the filter change together.
-# - Another rule, `Config(rule="policy_gradient")`, is in the kit and not recorded.
+#   seed shows what can happen, no more.
+# - Another rule, `Config(rule="policy_gradient")`, with 8 games a scenario and a price
+#   for leaving the base, gets about as far. It was tuned least.
+# - Of a base that does not *heed* what it hears (*weak*) neither filter makes one that
+#   does. Trained at temperature 0.4 it keeps stating values, a third or more of them
+#   false, and replacing them costs next to nothing: there, words without effect stay.
 # - A tiny model and one game, and **nothing emerged**. *silent* starts from a base
 #   whose lessons never state a value: by the same training it climbs to the blind
 #   line and no further, and no statement ever appears (one seed).
