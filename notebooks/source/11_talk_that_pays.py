@@ -586,9 +586,10 @@ plt.show()
 # One mark a seed (their number is in the table above), the line their mean; test
 # split, each arm at its best temperature. **Explain.** The base came honest, and
 # rounds of imitation made no liar of it; but below λ = 1 the *pair* makes less of what
-# it hears. At λ = -0.5, where what helps one harms the other, other values may stand
-# in the statements, and the pair loses no point by it. Whether one player takes from
-# the other by them, joint points can't tell. So few seeds below 1 are a hint.
+# it hears. At λ = -0.5, where what helps one harms the other, other values in the
+# statements cost one seed nothing and the other about what they cost at λ = 0. Whether
+# one player takes from the other by them, joint points can't tell. So few seeds below
+# 1 are a hint.
 #
 # ## Where it fails, and what was not shown
 #
@@ -612,6 +613,10 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 #   seed shows what can happen, no more.
 # - Another rule, `Config(rule="policy_gradient")`, with 8 games a scenario and a price
 #   for leaving the base, gets about as far. It was tuned least.
+# - What keeps words *true*? A price for leaving the base (*KL 0.3*) does, in both
+#   seeds, for about as many points. A partner that stays the base (*frozen partner*)
+#   does not: the learner then has nobody whose words are worth hearing, talk dies, and
+#   the pair ends below the blind line.
 # - Of a base that does not *heed* what it hears (*weak*) neither filter makes one that
 #   does. Trained at temperature 0.4 it keeps stating values, a third or more of them
 #   false, and replacing them costs next to nothing: there, words without effect stay.
@@ -620,7 +625,8 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 #   line and no further, and no statement ever appears (one seed).
 # - Only statements in one fixed form were counted and ablated. Offers talk too: a
 #   drop of 0 does not say that *no* word mattered.
-# - Whether it helps a pre-trained model was not shown.
+# - Whether it helps a pre-trained model was not shown: SmolLM2, whose lessons state no
+#   values, was run with it once (notebook 06).
 #
 # ## Try
 #
