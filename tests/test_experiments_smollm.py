@@ -19,7 +19,7 @@ def small(monkeypatch, tiny_base, tmp_path):
     for name, value in {
         "BASE": str(tiny_base),
         "WARM": str(tiny_base),
-        "GAMES": 6,
+        "GAMES": 8,
         "ROUNDS": 1,
         "SEEDS": 2,
         "PRECISIONS": ("fp32",),
