@@ -493,9 +493,7 @@ def check_most(answer):
             return notebook.NOT_SOLVED
         if got != right:
             said = f"counts {scenario.counts}, values {scenario.values}"
-            return (
-                f"{said}, floor {floor}: it is {right}, yours gives {got}"
-            )
+            return f"{said}, floor {floor}: it is {right}, yours gives {got}"
 
 
 done = notebook.check("Exercise 7.2", most, check_most)
@@ -515,9 +513,7 @@ done = notebook.check("Exercise 7.2", most, check_most)
 from selfplay_kit.crossplay import best_response
 
 K = here.pick(ci=24, cpu=200)
-learner = Config(
-    base=BASE, games=K, rounds=here.pick(ci=1, cpu=4), seed=SEED
-)
+learner = Config(base=BASE, games=K, rounds=here.pick(ci=1, cpu=4), seed=SEED)
 folder = home / f"probe-stubborn-K{K}-seed{SEED}-{mark}"
 shown = notebook.progress("against stubborn, ")
 probe = best_response(Stubborn(), learner, folder, progress=shown)
@@ -535,9 +531,7 @@ assert probe[1].metrics["training"]["kept"] == kept
 again = best_response(Stubborn(), learner, folder)
 weights = [r.metrics["weights"] for r in probe]
 assert [r.metrics["weights"] for r in again] == weights
-print(
-    f"checked: {kept} of {len(own)} own sides kept; a rerun plays nothing"
-)
+print(f"checked: {kept} of {len(own)} own sides kept; a rerun plays nothing")
 
 # %%
 last = probe[-1].games()
@@ -605,8 +599,7 @@ for ax, what in zip(axes, ("acceptances", "false", "new")):
         told = {r: f[what] for r, f in found["said"][name].items()}
         told = {int(r): f for r, f in told.items() if f["value"] is not None}
         ends = {
-            e: [scale * f[e] for f in told.values()]
-            for e in ("value", "low", "high")
+            e: [scale * f[e] for f in told.values()] for e in ("value", "low", "high")
         }
         plots.curve(ax, ends.pop("value"), k=k, label=name, x=[*told], **ends)
     ax.set(xlabel="round of self-play", ylabel=unit, title=what.capitalize())

@@ -383,9 +383,8 @@ def test_torn(answer):
     up = ledger.Claim("up", "s", "Up.", of="change", above=0)
     still = ledger.Claim("still", "s", "Still.", between=(-1, 1))
     none = {"id": "up", "ours": None}, {"id": "up", "ours": {"judged": {"value": 1}}}
-    some = [row("up", 1, 2), row("up", 1, -1), row("still", 1, -1)]
-    some += [row("up", -1, -2)]  # they agree: all say no
-    some += [row("still", 0, 5), row("up", 0, 3), *none]
+    some = [row("up", 1, 2), row("up", -1, -2), row("up", 1, -1), *none]
+    some += [row("still", 1, -1), row("still", 0, 5), row("up", 0, 3)]
     got = answer(some, {"up": up, "still": still})
     if got is None:
         return notebook.NOT_SOLVED
