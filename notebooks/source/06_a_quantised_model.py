@@ -89,7 +89,6 @@ print(f"recorded on {machine}, one thread; on a GPU: not measured")
 missing = [p for p, r in smol["precision"].items() if not r]
 print("not recorded yet:", ", ".join(missing) or "nothing")
 
-
 # %% alt="Four panels over the precision: MiB of weights, peak memory, seconds a message, nats a token"
 def seconds_a_message(r):
     messages = r["play"]["messages"]  # the mean a game, and of how many games

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -352,6 +353,10 @@ def test_a_word_keeps_strangers_out_and_the_room_has_its_size(tmp_path_factory):
         assert "{" not in door.partition("<body>")[2] and "not the word" not in door
         with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
             urllib.request.urlopen(room.url + "login", b"password=x&new_password=x")
-        assert "kernelId" in status(room.url + "?token=k3f9qx")[2]
-        code, _, text = status(room.url + "?token=k3f9qx")
+        inside = room.url + "?token=k3f9qx"
+        deadline = time.monotonic() + 60  # until the one waiting page has started
+        while "kernelId" not in (text := status(inside)[2]):
+            assert "All places are taken" in text and time.monotonic() < deadline
+            time.sleep(0.2)
+        code, _, text = status(inside)
         assert code == 503 and "All places are taken" in text
