@@ -33,11 +33,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.cloning import TrainingError
 from selfplay_kit.metrics import METRICS
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
 from selfplay_kit.rules import Objective
+from selfplay_kit.training import TrainingError
 
 from .measure import COUNTED, measure, references
 from .record import over_seeds, provenance, save

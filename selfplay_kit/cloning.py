@@ -18,42 +18,12 @@ from .dialogue import dialogue
 from .game import Transcript, lines_for
 from .models import LanguageModel
 from .protocol import END, Line, Position
-from .training import (
+from .training import (  # noqa: F401  # the last two: notebooks find them here
     IGNORE,
-    Loss,
     Sample,
-    Training,
     TrainingError,
-    _batches,
     fine_tune,
-    labelled_logits,
-    weighted_loss,
 )
-
-__all__ = [
-    "FILTERS",
-    "IGNORE",
-    "Filter",
-    "Loss",
-    "Sample",
-    "Training",
-    "TrainingError",
-    "View",
-    "_batches",
-    "above_mean",
-    "above_scenario_mean",
-    "either_above_mean",
-    "everything",
-    "fine_tune",
-    "labelled_logits",
-    "make_sample",
-    "no_filter",
-    "nonzero",
-    "read_back",
-    "top_quarter",
-    "views",
-    "weighted_loss",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from .cloning import Loss, Sample, View, labelled_logits, make_sample, weighted_loss
+from .cloning import View, make_sample
 from .models import LanguageModel
+from .training import Loss, Sample, labelled_logits, weighted_loss
 
 
 def advantages(all_views: Sequence[View]) -> list[float]:
@@ -40,7 +41,7 @@ def advantage_samples(all_views: Sequence[View], lm: LanguageModel) -> list[Samp
 
 
 def anchored(base: LanguageModel, kl: float) -> Loss:
-    """:func:`~selfplay_kit.cloning.weighted_loss` plus ``kl`` times the mean over
+    """:func:`~selfplay_kit.training.weighted_loss` plus ``kl`` times the mean over
     labelled tokens of KL(model || base), in nats, exact over the vocabulary."""
     import torch
 

@@ -11,13 +11,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import adapters
 from .cloning import make_sample, views
 from .lm_player import LMPlayer
 from .models import LanguageModel, load_model
 from .play import play_games
 from .precision import Machine
 from .report import peak
-from .rounds import Config, adapters, draw_scenarios
+from .rounds import Config, draw_scenarios
 from .rules import Objective
 from .training import weighted_loss
 

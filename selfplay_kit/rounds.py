@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from . import adapters
-from .cloning import FILTERS, fine_tune, make_sample, views
+from .cloning import FILTERS, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
@@ -35,7 +35,7 @@ from .models import LanguageModel, load_model, save_model, weights_hash
 from .play import Player, play_games
 from .policy import advantage_samples, anchored
 from .rules import Objective, scenarios
-from .training import TrainingError, must_be_trainable
+from .training import TrainingError, fine_tune, must_be_trainable
 
 RULES = ("clone", "policy_gradient")
 
@@ -147,7 +147,7 @@ def run(
     ``progress(what, done, of)`` is told of each game and training step,
     ``on_round`` of each round that is whole, those found in the folder too. Raises
     :class:`RunError` for a folder of another configuration or damaged files, and
-    :class:`~selfplay_kit.cloning.TrainingError` when training can't go on; what
+    :class:`~selfplay_kit.training.TrainingError` when training can't go on; what
     was finished stays.
     """
     folder = Path(folder)

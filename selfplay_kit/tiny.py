@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from . import phrasebook, scripted
-from .cloning import IGNORE, View, fine_tune, make_sample, views
+from .cloning import View, make_sample, views
 from .models import LanguageModel, load_model, make_report, no_bars
 from .play import play_games
 from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
+from .training import IGNORE, fine_tune
 
 PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = (
     "<pad>",
@@ -218,7 +219,7 @@ def literate(
     **games,
 ) -> Any:
     """Clone fresh script games for ``steps`` steps; ``games`` goes to
-    :func:`script_games`. Returns the :class:`~selfplay_kit.cloning.Training`."""
+    :func:`script_games`. Returns the :class:`~selfplay_kit.training.Training`."""
     played = script_games(steps * batch // 2, seed, **games)
     samples = [make_sample(v, lm, tries=True) for v in views(played)]
     return fine_tune(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import cloning  # noqa: E402
+from selfplay_kit import training  # noqa: E402
 from selfplay_kit.cloning import (  # noqa: E402
     FILTERS,
     IGNORE,
@@ -324,7 +324,7 @@ def test_the_loss_is_that_of_plain_logits():
         Sample((5, 6, 7, 8, 9), (IGNORE, IGNORE, 7, IGNORE, 9)),
         Sample((5, 6, 7), (IGNORE, 6, 7)),
     ]
-    loss, count = cloning.weighted_loss(lm, samples)
+    loss, count = training.weighted_loss(lm, samples)
     each = []
     for s in samples:
         logits = lm.model(input_ids=torch.tensor([s.ids])).logits[0].log_softmax(-1)
@@ -339,14 +339,14 @@ def test_a_weight_scales_a_samples_loss():
     lm = small_model()
     plain = Sample((5, 6, 7), (IGNORE, 6, 7))
     half = Sample((5, 6, 7), (IGNORE, 6, 7), 0.5)
-    a, b = (cloning.weighted_loss(lm, [s])[0].item() for s in (plain, half))
+    a, b = (training.weighted_loss(lm, [s])[0].item() for s in (plain, half))
     assert b == pytest.approx(a / 2)
 
 
 @pytest.mark.parametrize("epochs", [0.5, 1, 2.5])
 def test_epochs_are_passes_over_all_samples(lessons, epochs):
     seen = []
-    for chosen in cloning._batches(lessons, epochs, 8, random.Random(0)):
+    for chosen in training._batches(lessons, epochs, 8, random.Random(0)):
         seen += chosen
     assert len(seen) == epochs * 48
     for start in range(0, len(seen) - 47, 48):

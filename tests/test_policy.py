@@ -10,19 +10,13 @@ pytest.importorskip("transformers")
 
 import torch
 
-from selfplay_kit.cloning import (
-    View,
-    fine_tune,
-    labelled_logits,
-    make_sample,
-    views,
-    weighted_loss,
-)
+from selfplay_kit.cloning import View, make_sample, views
 from selfplay_kit.play import play_games
 from selfplay_kit.policy import advantage_samples, advantages, anchored
 from selfplay_kit.rounds import Config, RunError, read_rounds, run
 from selfplay_kit.rules import COOP, SEMI, scenarios
 from selfplay_kit.scripted import Fair, RandomSplit, Teller
+from selfplay_kit.training import fine_tune, labelled_logits, weighted_loss
 
 
 def games(count=12, group=4, seed=1, objective=SEMI):
