@@ -17,7 +17,7 @@ from typing import Any
 from selfplay_kit.crossplay import Told, both_ways, identity, meet, score
 from selfplay_kit.game import Transcript
 from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import ratio_interval
+from selfplay_kit.metrics import mean_interval
 from selfplay_kit.models import LanguageModel, load_model
 from selfplay_kit.play import Player
 from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
@@ -153,13 +153,8 @@ class Study:
 
     def searched(self, name: str, kind: str) -> dict[str, Any]:
         """The mean of :meth:`bound` with its interval by scenario."""
-        sums: dict[str, list[float]] = {}
         played = both_ways(self.some[:SEARCHED])[0]
-        for s, x in zip(played, self.bound(name, kind), strict=True):
-            place = sums.setdefault(s.key(), [0.0, 0.0])
-            place[0] += x
-            place[1] += 1
-        return ratio_interval(*zip(*sums.values(), strict=True), seed=0)
+        return mean_interval(played, self.bound(name, kind), seed=0)
 
     def table(self, pairs: Mapping[tuple[str, str], Sequence], objective: str) -> dict:
         """``{(row, column): pairs of players}`` as row → column → cell; where the

@@ -23,7 +23,7 @@ from typing import Any
 
 from selfplay_kit.crossplay import best_response
 from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import METRICS, seed_interval, summarise
+from selfplay_kit.metrics import METRICS, mean_interval, seed_interval, summarise
 from selfplay_kit.models import LanguageModel, load_model
 from selfplay_kit.play import play_games
 from selfplay_kit.rounds import Config, Round, evaluate, run
@@ -31,7 +31,6 @@ from selfplay_kit.rules import COOP, Objective, scenarios
 from selfplay_kit.talk import (
     ablation,
     blind_joint,
-    by_scenario,
     reference_joint,
     statement_metrics,
 )
@@ -291,7 +290,7 @@ def score(
     plain = play_games(player, pool, objective, seed=seed)
     over = [sum(t.points) - blind_joint(t.scenario) for t in plain]
     found = summarise(plain, objective, seed=seed) | statement_metrics(plain, seed=seed)
-    found["over_blind"] = by_scenario(pool, over, seed=seed)
+    found["over_blind"] = mean_interval(pool, over, seed=seed)
     for name, (how, speakers) in ABLATED.items() if ablated else ():
         changed = ablation(
             player, pool, objective, how, speakers=speakers, seed=seed, plain=plain

@@ -18,7 +18,7 @@ from typing import Any
 
 from .claims import Claims, Reader, exact
 from .game import Transcript
-from .metrics import intervals
+from .metrics import Counts, over_scenarios
 from .protocol import Reading, parse
 from .rules import Share
 
@@ -108,23 +108,24 @@ def inconsistency(
     """
     if not transcripts:
         raise ValueError("no transcripts: the set is empty")
+    counts = [_counts(t, read) for t in transcripts]
+    return over_scenarios([t.scenario for t in transcripts], counts, seed=seed)
+
+
+def _counts(t: Transcript, read: Reader) -> Counts:
     import numpy as np
 
-    sums: dict[str, np.ndarray] = {}
-    for t in transcripts:
-        place = sums.setdefault(t.scenario.key(), np.zeros((5, 2)))
-        for _, said, heard, then, wrong in judged(t, read):
-            made = {
-                "values": bool(said.values) or said.best is not None,
-                "counts": bool(said.mine or said.yours or said.pool),
-                "agreement": said.accepts and bool(then or (heard and _offers(heard))),
-            }
-            rows = [(bool(wrong), True), (any(made.values()), True)]
-            rows += [(k in wrong, made[k] or k in wrong) for k in KINDS]
-            place += np.array(rows, float)
-    top, bottom = np.array(list(sums.values())).transpose(2, 1, 0)
-    found = intervals(top, bottom, seed=seed)
-    return dict(zip(INCONSISTENCY, found, strict=True))
+    sums = np.zeros((len(INCONSISTENCY), 2))
+    for _, said, heard, then, wrong in judged(t, read):
+        made = {
+            "values": bool(said.values) or said.best is not None,
+            "counts": bool(said.mine or said.yours or said.pool),
+            "agreement": said.accepts and bool(then or (heard and _offers(heard))),
+        }
+        rows = [(bool(wrong), True), (any(made.values()), True)]
+        rows += [(k in wrong, made[k] or k in wrong) for k in KINDS]
+        sums += np.array(rows, float)
+    return {name: (a, b) for name, (a, b) in zip(INCONSISTENCY, sums, strict=True)}
 
 
 def _offers(claims: Claims) -> bool:

@@ -16,23 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from .game import Transcript
-from .metrics import ratio_interval
+from .metrics import Counts, over_scenarios
 from .models import weights_hash
 from .play import Player, Table, play_games
 from .protocol import Move, Position
 from .rounds import Config, Progress, Round, run
 from .rules import Objective, Scenario
-
-SCORES = (
-    "row",
-    "column",
-    "joint",
-    "margin",
-    "agreement",
-    "row_first",
-    "row_second",
-    "first_minus_second",
-)
 
 
 class Told:
@@ -92,7 +81,7 @@ def score(
 ) -> dict[str, dict[str, Any]]:
     """What ``games`` were worth to the player in ``seats`` and to its partner.
 
-    Each of :data:`SCORES` with ``value``, ``low``, ``high`` (95 % bootstrap by
+    Each with ``value``, ``low``, ``high`` (95 % bootstrap by
     scenario) and ``n`` games, in points over all games: ``row`` and ``column`` (the
     player's and its partner's), ``joint``, ``margin`` (row less column),
     ``row_first`` and ``row_second`` (where the player spoke first, second),
@@ -102,34 +91,24 @@ def score(
     """
     if not games:
         raise ValueError("no games to score: the list is empty")
-    sums: dict[str, list[list[float]]] = {}
-    w = 1 / len(seats)
-    for t in games:
-        place = sums.setdefault(t.scenario.key(), [[0.0] * len(SCORES) for _ in "ab"])
-        for seat in seats:
-            mine, theirs = t.points[seat], t.points[1 - seat]
-            first = t.first == seat
-            found = (
-                (mine, 1),
-                (theirs, 1),
-                (mine + theirs, 1),
-                (mine - theirs, 1),
-                (t.agreed, 1),
-                (mine * first, first),
-                (mine * (not first), not first),
-                (mine - theirs if first else theirs - mine, 1),
-            )
-            for i, (top, bottom) in enumerate(found):
-                place[0][i] += w * top
-                place[1][i] += w * bottom
-    return {
-        name: ratio_interval(
-            [top[i] for top, _ in sums.values()],
-            [bottom[i] for _, bottom in sums.values()],
-            seed=seed,
-        )
-        for i, name in enumerate(SCORES)
+    sides = [(t, seat) for t in games for seat in seats]
+    counts = [_counts(t, seat, weight=1 / len(seats)) for t, seat in sides]
+    return over_scenarios([t.scenario for t, _ in sides], counts, seed=seed)
+
+
+def _counts(t: Transcript, seat: int, weight: float) -> Counts:
+    mine, theirs, first = t.points[seat], t.points[1 - seat], t.first == seat
+    found = {
+        "row": (mine, 1),
+        "column": (theirs, 1),
+        "joint": (mine + theirs, 1),
+        "margin": (mine - theirs, 1),
+        "agreement": (t.agreed, 1),
+        "row_first": (mine * first, first),
+        "row_second": (mine * (not first), not first),
+        "first_minus_second": (mine - theirs if first else theirs - mine, 1),
     }
+    return {name: (weight * a, weight * b) for name, (a, b) in found.items()}
 
 
 def matrix(

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from .game import Transcript
-from .metrics import ratio_interval
+from .metrics import mean_interval
 from .protocol import PROPOSE, parse
 
 WORDS, MESSAGES, DEALS = 1000, 100, 30  # rarefied to so many
@@ -88,12 +88,8 @@ def language(transcripts: Sequence[Transcript], *, seed: int = 0) -> dict[str, A
         "distinct_messages": rarefied(map(tuple, messages), MESSAGES, seed=seed),
         "distinct_deals": rarefied(deals, DEALS, seed=seed),
     }
-    sums: dict[str, list[float]] = {}
-    for t in transcripts:
-        place = sums.setdefault(t.scenario.key(), [0.0, 0.0])
-        place[0] += sum(not m.error for m in t.moves)
-        place[1] += 1
-    found["moves"] = ratio_interval(*zip(*sums.values(), strict=True), seed=seed)
+    moves = [sum(not m.error for m in t.moves) for t in transcripts]
+    found["moves"] = mean_interval([t.scenario for t in transcripts], moves, seed=seed)
     return found
 
 

@@ -10,7 +10,7 @@ the same scenarios are compared in ``compare``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import dist
@@ -50,6 +50,7 @@ DEAL_METRICS = (
 )
 
 Points = tuple[int, int]
+Counts = Mapping[str, tuple[float, float]]  # numerator and denominator, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def pareto_points(scenario: Scenario) -> frozenset[Points]:
     return facts(scenario).pareto
 
 
-def _counts(t: Transcript, objective: Objective) -> dict[str, tuple[float, float]]:
+def _counts(t: Transcript, objective: Objective) -> Counts:
     """Numerator and denominator of each metric in one game."""
     (x, y), deal, f = t.points, t.agreed, facts(t.scenario)
     joint, spread = x + y, x - y if t.first == 0 else y - x
@@ -168,17 +169,43 @@ def by_scenario(
     """The keys of the unordered scenarios of ``games``, in order of appearance, and
     each metric's numerators and denominators summed over the games of each: two
     arrays (metrics x scenarios). Raises as :func:`summarise` does."""
-    import numpy as np
-
     if not games:
         raise ValueError("no transcripts to summarise: the set is empty")
-    objective = objective or the_objective(games)
-    place = {key: i for i, key in enumerate({facts(t.scenario).key: 0 for t in games})}
-    at = [place[facts(t.scenario).key] for t in games]
-    rows = np.array([list(_counts(t, objective).values()) for t in games], float)
+    goal = objective or the_objective(games)
+    keys = [facts(t.scenario).key for t in games]
+    return _summed(keys, [_counts(t, goal) for t in games])
+
+
+def _summed(
+    keys: Sequence[str], counts: Sequence[Counts]
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The different ``keys``; numerators and denominators summed over each."""
+    import numpy as np
+
+    place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    rows = np.array([list(c.values()) for c in counts], float)
     sums = np.zeros((len(place), *rows.shape[1:]))
-    np.add.at(sums, at, rows)
+    np.add.at(sums, [place[key] for key in keys], rows)
     return list(place), sums[..., 0].T, sums[..., 1].T
+
+
+def over_scenarios(
+    scenarios: Iterable[Scenario], counts: Sequence[Counts], *, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Numbers counted in games of ``scenarios``, ``counts`` of one game each: by name
+    the sum of numerators over that of denominators, with the 95 % bootstrap interval
+    over unordered scenarios, as :func:`intervals` gives it."""
+    _, top, bottom = _summed([s.key() for s in scenarios], counts)
+    return dict(zip(counts[0], intervals(top, bottom, seed=seed), strict=True))
+
+
+def mean_interval(
+    scenarios: Iterable[Scenario], values: Iterable[float], *, seed: int
+) -> dict[str, Any]:
+    """The mean of ``values``, one for each game of ``scenarios``, with the interval
+    of :func:`over_scenarios`."""
+    counts = [{"mean": (value, 1)} for value in values]
+    return over_scenarios(scenarios, counts, seed=seed)["mean"]
 
 
 def ratio_interval(top: Sequence, bottom: Sequence, *, seed: int) -> dict[str, Any]:

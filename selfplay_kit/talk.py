@@ -21,7 +21,7 @@ from itertools import permutations
 from typing import Any
 
 from .game import Transcript
-from .metrics import ratio_interval
+from .metrics import Counts, over_scenarios
 from .phrasebook import GREETINGS, hear, say_values
 from .play import Player, play_games
 from .protocol import Line, Move, Position, parse
@@ -89,33 +89,23 @@ def statement_metrics(
     """
     if not transcripts:
         raise ValueError("no transcripts: the set is empty")
-    rows: dict[str, list[list[float]]] = {}
-    for t in transcripts:
-        said = statements(t)
-        right = [
-            sum(
-                a == b for a, b in zip(x.values, t.scenario.values[x.seat], strict=True)
-            )
-            for x in said
-        ]
-        counted = {
-            "stated": (bool(said), 1),
-            "by_opener": (any(x.opener for x in said), 1),
-            "by_other": (any(not x.opener for x in said), 1),
-            "true": (sum(x.true for x in said), len(said)),
-            "numbers_true": (sum(right), 3 * len(said)),
-        }
-        place = rows.setdefault(t.scenario.key(), [[0.0] * 5, [0.0] * 5])
-        for i, (top, bottom) in enumerate(counted.values()):
-            place[0][i] += top
-            place[1][i] += bottom
+    counts = [_counts(t) for t in transcripts]
+    return over_scenarios([t.scenario for t in transcripts], counts, seed=seed)
+
+
+def _counts(t: Transcript) -> Counts:
+    said = statements(t)
+    right = sum(
+        a == b
+        for x in said
+        for a, b in zip(x.values, t.scenario.values[x.seat], strict=True)
+    )
     return {
-        name: ratio_interval(
-            [top[i] for top, _ in rows.values()],
-            [bottom[i] for _, bottom in rows.values()],
-            seed=seed,
-        )
-        for i, name in enumerate(counted)
+        "stated": (bool(said), 1),
+        "by_opener": (any(x.opener for x in said), 1),
+        "by_other": (any(not x.opener for x in said), 1),
+        "true": (sum(x.true for x in said), len(said)),
+        "numbers_true": (right, 3 * len(said)),
     }
 
 
@@ -219,24 +209,13 @@ def ablation(
     changed = play_games(
         Ablated(player, how, speakers=speakers), scenarios, objective, seed=seed
     )
-    pairs = [
-        (sum(a.points), sum(b.points)) for a, b in zip(plain, changed, strict=True)
-    ]
-    return {
-        "joint": by_scenario(scenarios, [a for a, _ in pairs], seed),
-        "ablated": by_scenario(scenarios, [b for _, b in pairs], seed),
-        "drop": by_scenario(scenarios, [a - b for a, b in pairs], seed),
-    }
-
-
-def by_scenario(scenarios: Sequence[Scenario], points, seed: int) -> dict[str, Any]:
-    sums: dict[str, list[float]] = {}
-    for s, x in zip(scenarios, points, strict=True):
-        place = sums.setdefault(s.key(), [0.0, 0.0])
-        place[0] += x
-        place[1] += 1
-    tops, bottoms = zip(*sums.values(), strict=True)
-    return ratio_interval(tops, bottoms, seed=seed)
+    counts = []
+    for before, after in zip(plain, changed, strict=True):
+        joint, ablated = sum(before.points), sum(after.points)
+        counts.append(
+            {"joint": (joint, 1), "ablated": (ablated, 1), "drop": (joint - ablated, 1)}
+        )
+    return over_scenarios(scenarios, counts, seed=seed)
 
 
 def blind_joint(scenario: Scenario) -> float:
