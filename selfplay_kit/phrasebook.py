@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .rules import ITEMS, Share
 
@@ -58,6 +59,7 @@ _YOURS = re.compile(r"\byou (?:take|can have|get)\W*$|^\W*for you\b", re.IGNOREC
 _ACCEPT = re.compile(r"\bdeal\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=100_000)  # little English is said often
 def hear(text: str) -> Heard:
     """Read a message. Two different splits in one message are not guessed at.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from functools import lru_cache
 
 from . import phrasebook as say
 from .phrasebook import Heard, hear
@@ -39,7 +38,7 @@ class View:
         for line in position.lines:
             if line.by not in ("mine", "theirs"):
                 continue
-            heard = _hear(line.text)
+            heard = hear(line.text)
             mine = line.by == "mine"
             share = self._my_share(heard, mine)
             self.table = share or self.table
@@ -71,11 +70,6 @@ class View:
     def shares(self) -> list[Share]:
         """Every share that I could have."""
         return [mine for mine, _ in _allocations(self.counts)]
-
-
-@lru_cache(maxsize=100_000)
-def _hear(text: str) -> Heard:
-    return hear(text)
 
 
 def worth(values: Share, share: Share) -> int:

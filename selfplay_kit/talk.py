@@ -16,15 +16,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
 from .game import Transcript
+from .language import spoken
 from .metrics import Counts, over_scenarios
 from .phrasebook import GREETINGS, hear, say_values
 from .play import Player, play_games
-from .protocol import Line, Move, Position, parse
+from .protocol import Line, Move, Position
 from .rules import (
     Objective,
     Scenario,
@@ -40,8 +40,6 @@ ABLATIONS = {
     "silence": "a greeting instead of the message",
 }
 SPEAKERS = ("both", "first", "second")
-
-_hear = lru_cache(maxsize=100_000)(hear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,11 @@ def statements(t: Transcript) -> list[Statement]:
     [(0, (1, 3, 4), True)]
     """
     found: dict[int, Statement] = {}
-    for move in t.moves:
-        if move.error or move.seat is None or move.seat in found:
-            continue
-        reading = parse(move.text, t.scenario.counts)
-        values = _hear(reading.text).values if reading.kind == "message" else None
-        if values is not None:
-            true = values == t.scenario.values[move.seat]
-            found[move.seat] = Statement(move.seat, move.seat == t.first, values, true)
+    for seat, text in spoken(t):
+        values = hear(text).values
+        if values is not None and seat not in found:
+            true = values == t.scenario.values[seat]
+            found[seat] = Statement(seat, seat == t.first, values, true)
     return list(found.values())
 
 
@@ -144,7 +139,7 @@ def ablate(
 
 
 def _changed(line: Line, p: Position, how: str, seed: str) -> Line:
-    values = _hear(line.text).values if line.by == "theirs" else None
+    values = hear(line.text).values if line.by == "theirs" else None
     if values is None:
         return line
     if how == "silence":
