@@ -18,8 +18,7 @@ from typing import Any
 from .game import Transcript
 from .metrics import Counts, over_scenarios
 from .models import weights_hash
-from .play import Player, Table, play_games
-from .protocol import Move, Position
+from .play import Altered, Player, Table, play_games
 from .rounds import Config, Progress, Round, run
 from .rules import Objective, Scenario
 
@@ -32,24 +31,10 @@ class Told:
         self.player, self.objective = player, objective
         self.name = f"{player.name}, told {objective.name}"
 
-    def sit(self, games: int, *, seed: int | str) -> Told.Table:
+    def sit(self, games: int, *, seed: int | str) -> Table:
         """Sit down to a batch; with the same seed it samples as the player does."""
-        return self.Table(self.player.sit(games, seed=seed), self.objective)
-
-    class Table:
-        """The player's own table, before which the objective is put."""
-
-        def __init__(self, table: Table, objective: Objective):
-            self.table, self.objective = table, objective
-
-        def reply(self, positions: Sequence[Position]) -> list[Move]:
-            """The player's moves, told its objective."""
-            told = [replace(p, objective=self.objective) for p in positions]
-            return self.table.reply(told)
-
-        def close(self) -> None:
-            """Let go of the player's table."""
-            self.table.close()
+        table = self.player.sit(games, seed=seed)
+        return Altered(table, lambda p: replace(p, objective=self.objective))
 
 
 def both_ways(scenarios: Sequence[Scenario]) -> tuple[list[Scenario], list[int]]:

@@ -40,6 +40,21 @@ class Player(Protocol):
         ...
 
 
+class Altered:
+    """A player's ``table`` that sees each position as ``change`` makes it."""
+
+    def __init__(self, table: Table, change: Callable[[Position], Position]):
+        self.table, self.change = table, change
+
+    def reply(self, positions: Sequence[Position]) -> list[Move]:
+        """The table's moves at the changed positions."""
+        return self.table.reply([self.change(p) for p in positions])
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self.table.close()
+
+
 def play_games(
     players: Player | tuple[Player, Player],
     scenarios: Sequence[Scenario],

@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -23,8 +24,8 @@ from .game import Transcript
 from .language import spoken
 from .metrics import Counts, over_scenarios
 from .phrasebook import GREETINGS, hear, say_values
-from .play import Player, play_games
-from .protocol import Line, Move, Position
+from .play import Altered, Player, Table, play_games
+from .protocol import Line, Position
 from .rules import (
     Objective,
     Scenario,
@@ -55,6 +56,7 @@ class Statement:
 def statements(t: Transcript) -> list[Statement]:
     """The first statement of each player that makes one, in the order of speech.
 
+    >>> from .protocol import Move
     >>> from .rules import COOP
     >>> s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
     >>> said = (Move("[message] for me books =1 hats =3 balls =4 .", seat=0),)
@@ -160,27 +162,11 @@ class Ablated:
         self.player, self.how, self.speakers = player, how, speakers
         self.name = f"{player.name}, {how} ({speakers})"
 
-    def sit(self, games: int, *, seed: int | str) -> Ablated.Table:
+    def sit(self, games: int, *, seed: int | str) -> Table:
         """Sit down to a batch; with the same seed it samples as the player does."""
-        return self.Table(self, games, seed)
-
-    class Table:
-        """The player's own table, before which the positions are changed."""
-
-        def __init__(self, who: Ablated, games: int, seed: int | str):
-            self.who, self.seed = who, seed
-            self.table = who.player.sit(games, seed=seed)
-
-        def reply(self, positions: Sequence[Position]) -> list[Move]:
-            """The player's moves at the changed positions."""
-            how, speakers = self.who.how, self.who.speakers
-            return self.table.reply(
-                [ablate(p, how, speakers=speakers, seed=self.seed) for p in positions]
-            )
-
-        def close(self) -> None:
-            """Let go of the player's table."""
-            self.table.close()
+        table = self.player.sit(games, seed=seed)
+        heard = partial(ablate, how=self.how, speakers=self.speakers, seed=seed)
+        return Altered(table, heard)
 
 
 def ablation(
