@@ -28,6 +28,12 @@ def rank(model: Any) -> int:
     return model.peft_config["default"].r if adapted(model) else 0
 
 
+def bare(model: Any) -> Any:
+    """``model`` without the wrapper that an adapter puts around it; the adapted
+    layers stay in it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def attach(model: Any, r: int, *, seed: int) -> Any:
     """``model`` with a new adapter of rank ``r`` on all linear layers but the head.
 

@@ -304,8 +304,7 @@ def _widened(t: Tensor, room: int) -> Tensor:
 
 def _trunk(model: Any) -> Any:
     """The model without its head (under an adapter, the adapted one)."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return base.base_model
+    return adapters.bare(model).base_model
 
 
 def _draw(logits: Tensor, temperature: float, generator) -> Tensor:

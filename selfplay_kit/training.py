@@ -125,7 +125,7 @@ def fine_tune(
 def must_be_trainable(lm: LanguageModel) -> None:
     """:class:`TrainingError` for whole weights in a precision that can't learn."""
     given = lm.report.given
-    if given in ("4bit", "8bit", "fp16") and not hasattr(lm.model, "peft_config"):
+    if given in ("4bit", "8bit", "fp16") and not adapters.adapted(lm.model):
         raise TrainingError(
             f"{lm.report.name}: weights in {given} can't be trained themselves. Train "
             "an adapter (lora=16, or --lora 16), or load in bf16 or fp32."
@@ -134,7 +134,7 @@ def must_be_trainable(lm: LanguageModel) -> None:
 
 @contextmanager
 def _training(model: Any, checkpointing: bool) -> Iterator[None]:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = adapters.bare(model)
     adapters.forget(model)
     model.train()
     if checkpointing:
@@ -249,7 +249,7 @@ def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
         ids[i, :n], labels[i, :n] = torch.tensor(s.ids), torch.tensor(s.labels)
         mask[i, :n] = 1
     weight = torch.tensor([s.weight for s in chosen])[:, None].expand_as(labels)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = adapters.bare(model)
     states = base.base_model(
         input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
     ).last_hidden_state[:, :-1]
