@@ -215,35 +215,19 @@ def literate(
     batch: int = 16,
     lr: float = 3e-3,
     lr_end: float = 3e-4,
-    on_step=None,
     **games,
 ) -> Any:
     """Clone fresh script games for ``steps`` steps; ``games`` goes to
     :func:`script_games`. Returns the :class:`~selfplay_kit.training.Training`."""
     played = script_games(steps * batch // 2, seed, **games)
     samples = [make_sample(v, lm, tries=True) for v in views(played)]
+    epochs = steps * batch / len(samples)
     return fine_tune(
-        lm,
-        samples,
-        epochs=steps * batch / len(samples),
-        lr=lr,
-        lr_end=lr_end,
-        batch=batch,
-        seed=seed,
-        on_step=on_step,
+        lm, samples, epochs=epochs, lr=lr, lr_end=lr_end, batch=batch, seed=seed
     )
 
 
-def drill(
-    lm: LanguageModel,
-    seed: int | str,
-    *,
-    steps: int,
-    batch: int = 64,
-    lr: float = 3e-3,
-    lr_end: float = 6e-4,
-    on_step=None,
-) -> Any:
+def drill(lm: LanguageModel, seed: int | str, *, steps: int, batch: int = 64) -> Any:
     """A lesson in using what was stated: the first share asked for after both have
     told their values, with loss on its three counts alone. In whole games those
     are a few tokens of a hundred, and what they depend on is hardly learned.
@@ -256,15 +240,9 @@ def drill(
     samples = [_first_demand(t, lm, counts) for t in told]
     plain = script_games(quarter // 2, f"{seed}/plain", tempers=TALKERS)
     samples += [make_sample(v, lm, tries=True) for v in views(plain)]
+    epochs = steps * batch / len(samples)
     return fine_tune(
-        lm,
-        samples,
-        epochs=steps * batch / len(samples),
-        lr=lr,
-        lr_end=lr_end,
-        batch=batch,
-        seed=seed,
-        on_step=on_step,
+        lm, samples, epochs=epochs, lr=3e-3, lr_end=6e-4, batch=batch, seed=seed
     )
 
 
