@@ -80,29 +80,10 @@ def _rounds(p: argparse.ArgumentParser) -> None:
 def _go_rounds(given: argparse.Namespace) -> int:
     from .preflight import preflight
     from .rounds import Config, run
-    from .rules import OBJECTIVES
 
-    named = OBJECTIVES.get(given.objective)
-    config = Config(
-        base=given.model,
-        lam=named.lam if named else float(given.objective),
-        games=given.games,
-        group=given.group,
-        rounds=given.rounds,
-        filter=given.filter,
-        rule=given.rule,
-        kl=given.kl,
-        temperature=given.temperature,
-        seed=given.seed,
-        precision=given.precision,
-        lora=given.lora,
-        epochs=given.epochs,
-        lr=given.lr,
-        batch=given.batch,
-        accumulate=given.accumulate,
-        checkpointing=given.checkpointing,
-        at_once=given.at_once,
-    )
+    # the other options are called as the fields of Config are
+    named = {k: v for k, v in vars(given).items() if k in Config.__annotations__}
+    config = Config(base=given.model, lam=_objective(given.objective).lam, **named)
     if not given.no_preflight and not (given.out / "config.json").exists():
         print(preflight(config), flush=True)
 
