@@ -146,7 +146,6 @@ def matrix(
     title: str,
     label: str,
     ax=None,
-    fmt: str = "{:.1f}",
     half=None,
 ):
     """A matrix with its numbers written in: ``values[i][j]`` of row against column.
@@ -165,8 +164,7 @@ def matrix(
             ax.text(
                 j,
                 i,
-                fmt.format(grid[i, j])
-                + ("" if half is None else f"\n±{half[i][j]:.1f}"),
+                f"{grid[i, j]:.1f}" + ("" if half is None else f"\n±{half[i][j]:.1f}"),
                 ha="center",
                 va="center",
                 color="white" if dark else "black",
@@ -274,6 +272,7 @@ def token_strip(
         places.append((x, y, size))
         x += size + 0.5
     ax = _axes(ax, figsize=(7.4, 0.38 * (y + 1)))
+    from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
 
     told: dict[str, Any] = {}
@@ -281,7 +280,7 @@ def token_strip(
         k = styles[kind]
         colour = GREY if k == 0 else CYCLE[(k - 1) % 7]
         box = Rectangle((x, y + 0.1), size, 0.8, lw=1.2, ls=DASHES[k % 7])
-        box.set(facecolor=(*_rgb(colour), 0.12 if k == 0 else 0.4), edgecolor=colour)
+        box.set(facecolor=(*to_rgb(colour), 0.12 if k == 0 else 0.4), edgecolor=colour)
         told.setdefault(kind, ax.add_patch(box))
         middle = {"ha": "center", "va": "center"}
         ax.text(x + size / 2, y + 0.52, token, family="monospace", size=8, **middle)
@@ -291,12 +290,6 @@ def token_strip(
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -1.1 / (y + 1))}
     ax.legend(told.values(), told.keys(), ncols=min(4, len(told)), **below)
     return ax
-
-
-def _rgb(colour: str):
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(colour)
 
 
 def intervals(
