@@ -74,10 +74,10 @@ class Scenario:
         for p, v in enumerate(values):
             if any(not 0 <= n <= VALUE_OF_POOL for n in v):
                 raise ValueError(f"values lie in 0..10; values[{p}] is {v}")
-            if _dot(v, counts) != VALUE_OF_POOL:
+            if worth(v, counts) != VALUE_OF_POOL:
                 raise ValueError(
                     "the whole pool is worth exactly 10 points to each player; "
-                    f"to player {p} it is worth {_dot(v, counts)}"
+                    f"to player {p} it is worth {worth(v, counts)}"
                 )
         for item, a, b in zip(ITEMS, *values, strict=True):
             if a == 0 and b == 0:
@@ -87,7 +87,7 @@ class Scenario:
 
     def points(self, player: int, share: Share) -> int:
         """Points that ``player`` gets from ``share`` (no check that it fits)."""
-        return _dot(self.values[player], share)
+        return worth(self.values[player], share)
 
     def complement(self, share: Share) -> Share:
         """What is left of the pool for the partner."""
@@ -111,7 +111,8 @@ class Scenario:
         return "|".join(",".join(map(str, t)) for t in (self.counts, low, high))
 
 
-def _dot(values: Share, share: Share) -> int:
+def worth(values: Share, share: Share) -> int:
+    """Points of ``share`` under ``values``."""
     return values[0] * share[0] + values[1] * share[1] + values[2] * share[2]
 
 
@@ -228,8 +229,8 @@ def blind_share(counts: Share, own: Share) -> Share:
 
     def expected(pair: Pair) -> tuple[float, int, Share]:
         mine, theirs = pair
-        joint = len(others) * _dot(own, mine) + sum(_dot(v, theirs) for v in others)
-        return joint, _dot(own, mine), mine
+        joint = len(others) * worth(own, mine) + sum(worth(v, theirs) for v in others)
+        return joint, worth(own, mine), mine
 
     return max(_allocations(counts), key=expected)[0]
 
@@ -242,7 +243,7 @@ def _compatible(a: Share, b: Share) -> bool:
 @cache
 def _value_triples(counts: Share) -> tuple[Share, ...]:
     grid = product(*(range(VALUE_OF_POOL // n + 1) for n in counts))
-    return tuple(v for v in grid if _dot(v, counts) == VALUE_OF_POOL)
+    return tuple(v for v in grid if worth(v, counts) == VALUE_OF_POOL)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from . import phrasebook as say
 from .phrasebook import Heard, hear
 from .protocol import MESSAGE, Move, Position, propose
-from .rules import Share, _allocations, blind_share, legal_partner_values
+from .rules import Share, _allocations, blind_share, legal_partner_values, worth
 
 DIRECT = 0.35  # how often an offer is accepted by proposing at once
 PATIENCE = 6  # own messages after which a negotiator proposes what it asks for
@@ -70,11 +70,6 @@ class View:
     def shares(self) -> list[Share]:
         """Every share that I could have."""
         return [mine for mine, _ in _allocations(self.counts)]
-
-
-def worth(values: Share, share: Share) -> int:
-    """Points of ``share`` under ``values``."""
-    return sum(v * k for v, k in zip(values, share, strict=True))
 
 
 class Negotiator:
