@@ -10,13 +10,12 @@ own move. Whether the provider puts loss on every assistant turn is up to it.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from .cloning import FILTERS, View, read_back, views
+from .cloning import View, read_back, views
 from .endpoint import chat_messages
-from .rounds import Config, RunError, read_rounds
+from .rounds import Config, RunError, keep, read_rounds
 
 
 def chat_line(view: View, style: str = "long", *, opening: str = "") -> str:
@@ -58,8 +57,7 @@ def kept_views(folder: str | Path, number: int) -> list[View]:
             f"{folder} was trained by {config.rule}, which keeps no games: every game "
             "counts there, by its advantage"
         )
-    rng = random.Random(f"{config.seed}/round {number + 1}/filter")
-    return FILTERS[config.filter](views(rounds[number].games()), rng)
+    return keep(config, number + 1, views(rounds[number].games()))
 
 
 def read_config(folder: str | Path) -> Config:

@@ -16,18 +16,17 @@ played again from the whole round before; the outcome is the same.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from . import adapters
-from .cloning import FILTERS, make_sample, views
+from .cloning import FILTERS, View, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
@@ -36,6 +35,7 @@ from .play import Player, play_games
 from .policy import advantage_samples, anchored
 from .rules import Objective, scenarios
 from .training import TrainingError, fine_tune, must_be_trainable
+from .weights import sha256
 
 RULES = ("clone", "policy_gradient")
 
@@ -224,10 +224,16 @@ def _play(config, number, lm, partner, progress) -> list[Transcript]:
     )
 
 
-def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
+def keep(config: Config, number: int, sides: Sequence[View]) -> list[View]:
+    """Those of ``sides``, the views of the round before, that the filter keeps for
+    round ``number`` to learn from; the same ones each time."""
     rng = random.Random(f"{config.seed}/round {number}/filter")
+    return FILTERS[config.filter](sides, rng)
+
+
+def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
     if config.rule == "clone":
-        kept = [make_sample(v, lm) for v in FILTERS[config.filter](sides, rng)]
+        kept = [make_sample(v, lm) for v in keep(config, number, sides)]
     else:
         kept = advantage_samples(sides, lm)
     base = load_model(config.base, config.precision) if config.kl else None
@@ -377,7 +383,7 @@ def _write(path: Path, text: str) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {
-        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest()
+        f.relative_to(folder).as_posix(): sha256(f)
         for f in sorted(folder.rglob("*"))
         if f.is_file() and f.name != "done" and not f.name.endswith(".part")
     }
