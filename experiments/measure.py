@@ -8,18 +8,18 @@ than the rest. :func:`references` needs no model: it is the game's arithmetic.
 from __future__ import annotations
 
 import math
-import random
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.cloning import FILTERS, views
+from selfplay_kit.cloning import views
 from selfplay_kit.game import Transcript
+from selfplay_kit.language import deal_form, share_form
 from selfplay_kit.protocol import PROPOSE, parse
-from selfplay_kit.rounds import Config
-from selfplay_kit.rules import Objective, Scenario, max_joint, scenarios
+from selfplay_kit.rounds import Config, keep
+from selfplay_kit.rules import Objective, max_joint, scenarios
 
 MESSAGES, DEALS = 100, 25  # to how many the counts of different ones are rarefied
 NAMED = r"(\d+) (book|hat|ball)"
@@ -62,8 +62,7 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
     opening = [_form(next(x for k, x in s if k == "message")) for s in said if s]
     proposed = [next((x for k, x in s if k == "propose"), None) for s in said]
     all_views = views(games)
-    rng = random.Random(f"{config.seed}/round {number + 1}/filter")
-    kept = FILTERS[config.filter](all_views, rng)
+    kept = keep(config, number + 1, all_views)
     mean = fmean(v.reward for v in all_views)
     return {
         "deals": len(deals),
@@ -75,7 +74,7 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
         "distinct_messages": rarefied(messages, MESSAGES),
         "message_entropy": entropy(opening),
         "proposal_entropy": entropy([p for p in proposed if p]),
-        "distinct_deals": rarefied([_split(t) for t in deals], DEALS),
+        "distinct_deals": rarefied([deal_form(t) for t in deals], DEALS),
         "kept": len(kept),
         "kept_share": len(kept) / len(all_views),
         "margin": fmean(v.reward for v in kept) - mean if kept else None,
@@ -116,7 +115,7 @@ def _said(t: Transcript) -> list[tuple[str, Any]]:
     for m in t.moves:
         if not m.error:
             r = parse(m.text, t.scenario.counts)
-            said = r.text if r.share is None else _kinds(r.share, t.scenario)
+            said = r.text if r.share is None else share_form(r.share, t.scenario.counts)
             found.append((str(r.kind), said))
     return found
 
@@ -144,17 +143,6 @@ def _asked(t: Transcript) -> tuple[int, ...] | None:
             if len(named) == 3:
                 return tuple(named[kind] for kind in ("book", "hat", "ball"))
     return None
-
-
-def _kinds(share, scenario: Scenario) -> tuple[int, ...]:
-    pairs = zip(share, scenario.counts, strict=True)
-    return tuple(0 if k == 0 else 2 if k == n else 1 for k, n in pairs)
-
-
-def _split(t: Transcript) -> tuple[int, ...]:
-    shares = t.shares
-    assert shares is not None
-    return _kinds(shares[t.first], t.scenario)
 
 
 def _form(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from .game import Transcript
 from .metrics import mean_interval
 from .protocol import PROPOSE, parse
+from .rules import Share
 
 WORDS, MESSAGES, DEALS = 1000, 100, 30  # rarefied to so many
 DRAWS = 50
@@ -53,14 +54,17 @@ def spoken(t: Transcript) -> list[tuple[int, str]]:
     ]
 
 
-def deal_form(t: Transcript) -> tuple[int, ...] | None:
-    """Of each kind, whether who spoke first got none (0), some (1) or all (2) of it:
-    27 forms that deals over different pools share. ``None`` without a deal."""
-    shares = t.shares
-    if shares is None:
-        return None
-    pairs = zip(shares[t.first], t.scenario.counts, strict=True)
+def share_form(share: Share, counts: Share) -> tuple[int, ...]:
+    """Of each kind, whether ``share`` has none (0), some (1) or all (2) of it: 27
+    forms that shares of different pools have in common."""
+    pairs = zip(share, counts, strict=True)
     return tuple(0 if k == 0 else 2 if k == n else 1 for k, n in pairs)
+
+
+def deal_form(t: Transcript) -> tuple[int, ...] | None:
+    """The :func:`share_form` of what who spoke first got; ``None`` without a deal."""
+    shares = t.shares
+    return None if shares is None else share_form(shares[t.first], t.scenario.counts)
 
 
 def language(transcripts: Sequence[Transcript], *, seed: int = 0) -> dict[str, Any]:
