@@ -61,17 +61,10 @@ def make_report(
         device=str(device),
         why=why,
         weights_hash=weights_hash(model),
-        parameters=_numbers(model),
+        parameters=model.num_parameters(),  # of a 4-bit byte both
         bytes=bytes_of(model),
         **more,
     )
-
-
-def _numbers(model: Any) -> int:
-    """Parameters of ``model``, the two of a 4-bit byte counted as two."""
-    packed = [type(p).__name__ == "Params4bit" for p in model.parameters()]
-    sizes = [p.numel() for p in model.parameters()]
-    return sum(n * (1 + two) for n, two in zip(sizes, packed, strict=True))
 
 
 def weights_hash(model: Any) -> str:
