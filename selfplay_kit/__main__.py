@@ -158,19 +158,12 @@ def _go_play(given: argparse.Namespace) -> int:
         except RuntimeError:
             print(f"{given.out} keeps what was played; the same command goes on")
             raise
-    _show(summarise(there))
+    for metric, m in summarise(there).items():
+        print(_row(metric, m))
     for player in dict.fromkeys(players):
         if hasattr(player, "usage"):
             print(f"{player.name}: {player.usage}")
     return 0
-
-
-def _show(found: dict) -> None:
-    """Metrics as lines, each with its 95 % interval over scenarios."""
-    for name, m in found.items():
-        if m["value"] is not None:
-            ends = "" if m["low"] is None else f"  [{m['low']:.3f}, {m['high']:.3f}]"
-            print(f"{name:16}{m['value']:8.3f}{ends}  n {m['n']}")
 
 
 def _objective(told: str):
