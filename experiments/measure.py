@@ -168,7 +168,7 @@ def references(lam: float, split: str = "test") -> dict[str, dict[str, float]]:
     goal = Objective(lam)
     found: dict[str, list[list[tuple[int, int]]]] = {}
     for s in scenarios(split):
-        deals = [(s.points(0, a), s.points(1, b)) for a, b in s.allocations()]
+        deals = [s.pays(pair) for pair in s.allocations()]
         fair = [d for d in deals if min(goal.rewards(*d)) >= 0]
         best = [d for d in deals if sum(d) == max_joint(s)]
         nash = sorted(fair, key=lambda d: (math.prod(goal.rewards(*d)), *_even(d)))

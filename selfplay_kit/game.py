@@ -122,7 +122,7 @@ class Game:
         if not self.agreed:
             return 0, 0
         shares = dict(self.proposals)
-        return self.scenario.points(0, shares[0]), self.scenario.points(1, shares[1])
+        return self.scenario.pays((shares[0], shares[1]))
 
     def transcript(self, players: tuple[str, str] = ("", ""), seed=None) -> Transcript:
         """The record of a game that is over (``ValueError`` before that)."""

@@ -72,15 +72,12 @@ def facts(scenario: Scenario) -> Facts:
     >>> f.nash, f.maxmin, f.max_joint
     (((7, 6),), ((7, 6),), 14)
     """
-    pairs = scenario.allocations()
-    deals = {(scenario.points(0, a), scenario.points(1, b)) for a, b in pairs}
+    deals = {scenario.pays(pair) for pair in scenario.allocations()}
     product = max((x * y, x + y) for x, y in deals)
     worst = max((min(d), sum(d)) for d in deals)
     return Facts(
         key=scenario.key(),
-        pareto=frozenset(
-            (scenario.points(0, a), scenario.points(1, b)) for a, b in pareto(scenario)
-        ),
+        pareto=frozenset(scenario.pays(pair) for pair in pareto(scenario)),
         max_joint=max_joint(scenario),
         nash=tuple(sorted(d for d in deals if (d[0] * d[1], sum(d)) == product)),
         maxmin=tuple(sorted(d for d in deals if (min(d), sum(d)) == worst)),

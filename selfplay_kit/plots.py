@@ -48,12 +48,8 @@ def frontier(scenario: Scenario, deals: Mapping[str, Any] | None = None, ax=None
     ``deals`` marks pairs of shares by name, for example ``{"ours": (a, b)}``.
     """
     ax = _axes(ax)
-
-    def xy(pair):
-        return scenario.points(0, pair[0]), scenario.points(1, pair[1])
-
-    dots = sorted({xy(p) for p in scenario.allocations()})
-    best = sorted({xy(p) for p in pareto(scenario)})
+    dots = sorted({scenario.pays(p) for p in scenario.allocations()})
+    best = sorted({scenario.pays(p) for p in pareto(scenario)})
     joint = max_joint(scenario)
     ax.plot(*zip(*dots, strict=True), "o", color="#BBBBBB", label="a possible deal")
     ax.plot(
@@ -63,7 +59,7 @@ def frontier(scenario: Scenario, deals: Mapping[str, Any] | None = None, ax=None
         (0, joint), slope=-1, color=GREY, ls=":", label=f"best joint score, {joint}"
     )
     for i, (name, pair) in enumerate((deals or {}).items()):
-        x, y = xy(pair)
+        x, y = scenario.pays(pair)
         ax.plot(
             [x],
             [y],

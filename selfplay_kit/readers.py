@@ -120,7 +120,7 @@ def _lewis_transcript(told: tuple, name: str) -> Transcript:
     if shares:
         chose = int(said[-1][0])
         moves += [Move(propose(shares[p]), seat=p) for p in (chose, 1 - chose)]
-        points = (scenario.points(0, shares[0]), scenario.points(1, shares[1]))
+        points = scenario.pays(shares)
     human = ("human", "human")
     return Transcript(
         scenario, SEMI, 0, tuple(moves), points, bool(shares), left, human, name

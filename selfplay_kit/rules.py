@@ -89,6 +89,10 @@ class Scenario:
         """Points that ``player`` gets from ``share`` (no check that it fits)."""
         return worth(self.values[player], share)
 
+    def pays(self, pair: Pair) -> tuple[int, int]:
+        """Points (X, Y) of players 0 and 1 from the shares of ``pair``."""
+        return self.points(0, pair[0]), self.points(1, pair[1])
+
     def complement(self, share: Share) -> Share:
         """What is left of the pool for the partner."""
         return tuple(n - k for n, k in zip(self.counts, share, strict=True))
@@ -168,11 +172,11 @@ def pareto(scenario: Scenario) -> tuple[Pair, ...]:
     """The Pareto-optimal allocations: nobody can gain without the other losing.
 
     >>> s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
-    >>> sorted((s.points(0, a), s.points(1, b)) for a, b in pareto(s))
+    >>> sorted(s.pays(pair) for pair in pareto(s))
     [(4, 10), (5, 8), (7, 6), (8, 4), (9, 2), (10, 0)]
     """
     pairs = scenario.allocations()
-    scored = [(scenario.points(0, a), scenario.points(1, b)) for a, b in pairs]
+    scored = [scenario.pays(pair) for pair in pairs]
     best: dict[int, int] = {}  # player 1's best points for each of player 0's
     for x, y in scored:
         best[x] = max(y, best.get(x, -1))
@@ -196,7 +200,7 @@ def nash_deal(scenario: Scenario) -> Pair:
     joint score, then to the first in the order of the allocations."""
 
     def product_then_joint(pair: Pair) -> tuple[int, int]:
-        x, y = scenario.points(0, pair[0]), scenario.points(1, pair[1])
+        x, y = scenario.pays(pair)
         return x * y, x + y
 
     return max(scenario.allocations(), key=product_then_joint)
@@ -206,7 +210,7 @@ def maxmin_deal(scenario: Scenario) -> Pair:
     """The deal whose worse-off player gets most; ties go to the larger joint."""
 
     def worst_then_joint(pair: Pair) -> tuple[int, int]:
-        x, y = scenario.points(0, pair[0]), scenario.points(1, pair[1])
+        x, y = scenario.pays(pair)
         return min(x, y), x + y
 
     return max(scenario.allocations(), key=worst_then_joint)

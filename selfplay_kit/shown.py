@@ -148,7 +148,7 @@ def ending(t: Transcript, seat: int = 0) -> str:
     marks, said = {}, [f"No deal: {why(t, seat)}."]
     if t.shares is not None:
         marks = {"your deal": (t.shares[seat], t.shares[1 - seat])}
-        best = [(mine.points(0, a), mine.points(1, b)) for a, b in pareto(mine)]
+        best = [mine.pays(pair) for pair in pareto(mine)]
         a, b = max((p for p in best if p[0] >= x and p[1] >= y), key=sum)
         told = "not Pareto-optimal: another deal pays you {} and your partner {}"
         if (a, b) == (x, y):

@@ -237,10 +237,7 @@ def explore_lambda(scenario: Scenario, lam: float = 0.0) -> Explorer:
 
     def draw(ax: Any, lam: float, mine: Share, theirs: Share) -> str:
         s, objective = Scenario(counts, (mine, theirs)), Objective(lam)
-        rewards = {
-            pair: objective.rewards(s.points(0, pair[0]), s.points(1, pair[1]))
-            for pair in s.allocations()
-        }
+        rewards = {pair: objective.rewards(*s.pays(pair)) for pair in s.allocations()}
         marks = {}
         for p in (0, 1):
             best = max(rewards, key=lambda pair: rewards[pair][p])
