@@ -18,7 +18,7 @@ from .endpoint import chat_messages
 from .rounds import Config, RunError, keep, read_rounds
 
 
-def chat_line(view: View, style: str = "long", *, opening: str = "") -> str:
+def chat_line(view: View, style: str = "long") -> str:
     """One view as a line of chat JSONL; empty if the player never moved.
 
     >>> from .game import Game
@@ -31,7 +31,7 @@ def chat_line(view: View, style: str = "long", *, opening: str = "") -> str:
     >>> [m["role"] for m in line["messages"]]
     ['system', 'assistant', 'user', 'assistant']
     """
-    messages = chat_messages(read_back(view), style, opening=opening)
+    messages = chat_messages(read_back(view), style)
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()
     return json.dumps({"messages": messages}, ensure_ascii=False) if messages else ""
@@ -66,14 +66,12 @@ def read_config(folder: str | Path) -> Config:
     return Config(**{k: v for k, v in there.items() if k in Config.__annotations__})
 
 
-def write_chat(
-    some: Iterable[View], out: str | Path, style: str = "long", *, opening: str = ""
-) -> int:
+def write_chat(some: Iterable[View], out: str | Path, style: str = "long") -> int:
     """Write ``some`` views to ``out``, a line each; returns how many were written.
 
     An existing file is not overwritten (``FileExistsError``).
     """
-    lines = [line for v in some if (line := chat_line(v, style, opening=opening))]
+    lines = [line for v in some if (line := chat_line(v, style))]
     with Path(out).open("x", encoding="utf-8", newline="\n") as f:
         f.writelines(line + "\n" for line in lines)
     return len(lines)

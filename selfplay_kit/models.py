@@ -115,19 +115,18 @@ def load_model(
     precision: str = "auto",
     *,
     device: str | None = None,
-    revision: str | None = None,
 ) -> LanguageModel:
     """Load a model by its name, from a folder or from the Hugging Face Hub.
 
     ``name`` is one of the kit's (:data:`BUILT_IN`, :data:`HUB`, ``weights.WHEELS``),
     a folder with a model or an adapter, or a Hub id with its revision
-    (``owner/name@revision``, or ``revision``). ``precision`` is ``auto``, ``fp32``,
+    (``owner/name@revision``). ``precision`` is ``auto``, ``fp32``,
     ``bf16``, ``fp16``, ``8bit`` or ``4bit``; what was given and why stands in the
     report, and a warning says where it is not what was asked. Raises
     ``FileNotFoundError``, ``ValueError`` or ``weights.WeightsError`` with what to do.
     """
     machine = Machine.of(device)
-    folder, origin = _find(str(name), revision)
+    folder, origin = _find(str(name))
     card = adapters.read_card(folder)
     if not adapters.is_adapter(folder):
         return _load(folder, str(name), origin, card, precision, machine)
@@ -147,7 +146,7 @@ def load_model(
     return _spoken(lm, card)
 
 
-def _find(name: str, revision: str | None) -> tuple[Path, str]:
+def _find(name: str) -> tuple[Path, str]:
     """The folder of ``name``, and where its weights come from."""
     if name in BUILT_IN:
         return data.path(BUILT_IN[name]), "the kit's own"
@@ -156,8 +155,7 @@ def _find(name: str, revision: str | None) -> tuple[Path, str]:
     folder = Path(name)
     if (folder / "config.json").exists() or adapters.is_adapter(folder):
         return folder, "a folder"
-    repo, _, pinned = (HUB.get(name) or name).partition("@")
-    revision = revision or pinned
+    repo, _, revision = (HUB.get(name) or name).partition("@")
     known = ", ".join([*BUILT_IN, *HUB, *weights.WHEELS])
     if repo.count("/") != 1 or folder.exists() or not all(repo.split("/")):
         raise FileNotFoundError(

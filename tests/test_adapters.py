@@ -330,7 +330,6 @@ def test_a_hub_id_is_asked_for_at_its_revision(monkeypatch, other_model):
 
     monkeypatch.setattr(models.weights, "from_hub", from_hub)
     assert load_model("owner/name@abc").report.origin == "owner/name@abc"
-    load_model("owner/name", revision="def")
     load_model("smollm2-135m")
     pinned = ("HuggingFaceTB/SmolLM2-135M-Instruct", models.HUB["smollm2-135m"][-40:])
-    assert asked == [("owner/name", "abc"), ("owner/name", "def"), pinned]
+    assert asked == [("owner/name", "abc"), pinned]
