@@ -19,7 +19,6 @@ from .conftest import ROOT
 LIGHT = ["rules", "protocol", "phrasebook", "game", "play", "scripted", "metrics"]
 LIGHT += ["ledger"]
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "numpy", "IPython", "peft"}
-FOLDERS = ("selfplay_kit", "selfplay_study", "experiments", "benchmarks", "tests")
 PACKAGE = ROOT / "selfplay_kit"
 MODULES = sorted(
     ".".join(f.relative_to(PACKAGE).with_suffix("").parts)
