@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
-from . import plots
+from . import plots, rules
 from .game import Game, Transcript
 from .notebook import show_game, table
 from .phrasebook import hear
@@ -125,14 +125,14 @@ def worth(p: Position, share: Share) -> str:
     >>> worth(Game(s, SEMI).position(0), (1, 0, 1))
     '1 book, 0 hats, 1 ball: worth 5 of 10 points to you.'
     """
-    mine = sum(v * k for v, k in zip(p.values, share, strict=True))
+    mine = rules.worth(p.values, share)
     told = f"{share_text(share)}: worth {mine} of 10 points to you."
     if p.objective.lam == 0:
         return told
-    rest = [n - k for n, k in zip(p.counts, share, strict=True)]
+    rest = tuple(n - k for n, k in zip(p.counts, share, strict=True))
     rewards = [
-        p.objective.rewards(mine, sum(v * k for v, k in zip(v_, rest, strict=True)))[0]
-        for v_ in legal_partner_values(p.counts, p.values)
+        p.objective.rewards(mine, rules.worth(theirs, rest))[0]
+        for theirs in legal_partner_values(p.counts, p.values)
     ]
     mean = sum(rewards) / len(rewards)
     return (
