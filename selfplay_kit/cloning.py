@@ -18,12 +18,9 @@ from .dialogue import dialogue
 from .game import Transcript, lines_for
 from .models import LanguageModel
 from .protocol import END, Line, Position
-from .training import (  # noqa: F401  # the last two: notebooks find them here
-    IGNORE,
-    Sample,
-    TrainingError,
-    fine_tune,
-)
+from .training import IGNORE, Sample
+from .training import TrainingError as TrainingError  # notebooks find both here, too
+from .training import fine_tune as fine_tune
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 from .game import Transcript
 from .metrics import Counts, over_scenarios
-from .models import weights_hash
 from .play import Altered, Player, Table, play_games
+from .report import weights_hash
 from .rounds import Config, Progress, Round, run
 from .rules import Objective, Scenario
 

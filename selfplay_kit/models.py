@@ -20,20 +20,8 @@ from typing import Any
 from . import adapters, data, weights
 from .chat import ChatFormat
 from .precision import Machine, choose, loading
-from .report import Report, make_report, weights_hash
-
-__all__ = [
-    "BUILT_IN",
-    "HUB",
-    "ChatFormat",
-    "LanguageModel",
-    "Report",
-    "load_model",
-    "make_report",
-    "no_bars",
-    "save_model",
-    "weights_hash",
-]
+from .report import Report, make_report
+from .report import weights_hash as weights_hash  # notebooks find it here, too
 
 BUILT_IN = {
     "tiny": "tiny/weak",

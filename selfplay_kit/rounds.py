@@ -30,9 +30,10 @@ from .cloning import FILTERS, View, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
-from .models import LanguageModel, load_model, save_model, weights_hash
+from .models import LanguageModel, load_model, save_model
 from .play import Player, play_games
 from .policy import advantage_samples, anchored
+from .report import weights_hash
 from .rules import Objective, scenarios
 from .training import TrainingError, fine_tune, must_be_trainable
 from .weights import sha256

@@ -19,9 +19,10 @@ from typing import Any
 
 from . import phrasebook, scripted
 from .cloning import View, make_sample, views
-from .models import LanguageModel, load_model, make_report, no_bars
+from .models import LanguageModel, load_model, no_bars
 from .play import play_games
 from .protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
+from .report import make_report
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
 from .training import IGNORE, fine_tune
 
