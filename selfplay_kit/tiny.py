@@ -26,15 +26,8 @@ from .report import make_report
 from .rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
 from .training import IGNORE, fine_tune
 
-PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = (
-    "<pad>",
-    "<unk>",
-    "<end>",
-    "<sys>",
-    "<me>",
-    "<you>",
-)
-SPECIAL = [PAD, UNKNOWN, STOP, SYSTEM, ME, YOU]
+SPECIAL = ["<pad>", "<unk>", "<end>", "<sys>", "<me>", "<you>"]
+PAD, UNKNOWN, STOP, SYSTEM, ME, YOU = SPECIAL
 PATTERN = r"\[[a-z_ ]+\]|<[a-z]+>|\d+ (?:book|hat|ball)s?|=\d+|[a-z]+|\d|[^\s\w]"
 TEMPLATE = (
     "{% for m in messages %}"
