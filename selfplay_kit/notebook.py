@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .game import Game, Transcript
+from .play import on_end as on_end  # notebooks find it here, too
 from .protocol import ERRORS, Move, share_text
 
 PROFILES = ("ci", "cpu", "gpu")
@@ -147,18 +148,6 @@ def watched() -> bool:
     if os.environ.get("CI") or os.environ.get("SELFPLAY_KIT_QUIET"):
         return False
     return "ipykernel" in sys.modules or sys.stderr.isatty()
-
-
-def on_end(report: Callable[[str, int, int], None], what: str, of: int):
-    """A callback for ``play_games(on_end=...)`` that counts ended games."""
-    ended = 0
-
-    def count(i: int, transcript: Transcript) -> None:
-        nonlocal ended
-        ended += 1
-        report(what, ended, of)
-
-    return count
 
 
 def check(name: str, answer: Any, test: Callable[[Any], str | None]) -> bool:

@@ -94,6 +94,19 @@ def play_games(
     return done
 
 
+def on_end(report: Callable[[str, int, int], None], what: str, of: int):
+    """A callback for ``play_games(on_end=...)`` that counts ended games and tells
+    ``report(what, ended, of)``."""
+    ended = 0
+
+    def count(i: int, transcript: Transcript) -> None:
+        nonlocal ended
+        ended += 1
+        report(what, ended, of)
+
+    return count
+
+
 def _play_batch(pair, games, *, seed, on_end) -> list[Transcript]:
     names = (pair[0].name, pair[1].name)
     tables = [pair[0].sit(len(games), seed=f"{seed}/0")]

@@ -31,7 +31,7 @@ from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
 from .models import LanguageModel, load_model, save_model
-from .play import Player, play_games
+from .play import Player, on_end, play_games
 from .policy import advantage_samples, anchored
 from .report import weights_hash
 from .rules import Objective, scenarios
@@ -205,14 +205,6 @@ def draw_scenarios(config: Config, number: int) -> list[Any]:
 
 
 def _play(config, number, lm, partner, progress) -> list[Transcript]:
-    ended = 0
-
-    def on_end(i: int, t: Transcript) -> None:
-        nonlocal ended
-        ended += 1
-        if progress:
-            progress(f"round {number}: play", ended, config.games)
-
     name = f"{config.base}@{number}{lm.precision}"
     mine = LMPlayer(lm, temperature=config.temperature, name=name)
     return play_games(
@@ -220,7 +212,7 @@ def _play(config, number, lm, partner, progress) -> list[Transcript]:
         draw_scenarios(config, number),
         Objective(config.lam),
         seed=f"{config.seed}/round {number}",
-        on_end=on_end,
+        on_end=progress and on_end(progress, f"round {number}: play", config.games),
         batch=config.at_once,
     )
 
