@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,8 @@ def _new(given: argparse.Namespace) -> int:
     weights = {name: partner(name)[1] for name in settings.players()}
     settings = replace(settings, weights=weights)
     Study.new(given.folder, settings)
-    facts = {"folder": given.folder, "games": settings.games, "design": settings.design}
-    lists = {name: ", ".join(getattr(settings, name)) for name in ("partners",)}
-    print(MADE.format(**facts, **lists, objectives=", ".join(settings.objectives)))
+    lists = {k: ", ".join(getattr(settings, k)) for k in ("partners", "objectives")}
+    print(MADE.format(**asdict(settings) | lists, folder=given.folder))
     return 0
 
 
