@@ -97,6 +97,7 @@ ARMS = {
     "above_mean, T 0.7": Arm("tiny-talk", CLONING | CALM),
     "above_scenario_mean, T 0.7": Arm("tiny-talk", WITHIN | CALM),
     "above_mean, group 4": Arm("tiny-talk", CLONING | {"group": 4}, 3),
+    "above_scenario_mean, group 2": Arm("tiny-talk", WITHIN | {"group": 2}, 3),
     "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
     "above_scenario_mean, KL 0.3": Arm("tiny-talk", WITHIN | {"kl": 0.3}, 3),
     "above_scenario_mean, frozen partner": Arm("tiny-talk", WITHIN, 3, frozen=True),
@@ -109,7 +110,7 @@ ARMS = {
     "silent, above_scenario_mean, T 0.7": Arm("silent", WITHIN | CALM, 2),
 } | {
     f"above_scenario_mean, T 0.7, λ = {lam:g}": Arm(
-        "tiny-talk", WITHIN | CALM | {"lam": lam}, 2
+        "tiny-talk", WITHIN | CALM | {"lam": lam}, 3
     )
     for lam in (0.5, 0.0, -0.5)
 }

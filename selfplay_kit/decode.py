@@ -130,7 +130,7 @@ class Rows:
             )
         work.make_room(int(places.max()) + 1)  # filler past the window does no harm
         work.places = places
-        columns = torch.arange(work.room, device=self.device)
+        columns = torch.arange(work.width, device=self.device)
         hidden_future = columns[None, None, :] > places[:, :, None]
         mask = torch.zeros(
             hidden_future.shape, dtype=self.model.dtype, device=self.device
@@ -242,13 +242,27 @@ class _Work:
         return copies
 
     def _blank(self, layer: int, like: tuple[Tensor, ...]) -> tuple:
-        room = min(self.room + 32, self.owner.window)
+        room = self._blank_room()
         return tuple(
             self.store.spare(
                 layer, i, t, (len(self.rows), t.shape[1], room, t.shape[3])
             )
             for i, t in enumerate(like)
         )
+
+    @property
+    def width(self) -> int:
+        """How many keys of a row are attended to, those behind its end masked. In
+        half precision a part of the room would be copied for each product, so there
+        it is all of it; in fp32 it is as much as the longest row needs."""
+        if self.owner.model.dtype.itemsize > 2:
+            return self.room
+        if self.copies:
+            return self.copies[0][0].shape[2]
+        return self.store.room if self.span is not None else self._blank_room()
+
+    def _blank_room(self) -> int:
+        return min(self.room + 32, self.owner.window)
 
     def make_room(self, room: int) -> None:
         self.room = room
@@ -274,7 +288,7 @@ class _Work:
             whole = tuple(t[self.span] for t in store.layers[layer])
         for t, new in zip(whole, (keys, values), strict=True):
             t[self.at, :, self.places] = new.transpose(1, 2)
-        return tuple(t[:, :, : self.room] for t in whole)
+        return tuple(t[:, :, : self.width] for t in whole)
 
     def without_idle(self, going: set[int]) -> _Work:
         """The same work with those rows alone that go on."""
@@ -332,15 +346,24 @@ def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **_):
     return out.view(rows, heads, steps, dim).transpose(1, 2), None
 
 
+GROUPED = "selfplay_grouped"
+
+
+def attends_grouped(model: Any) -> bool:
+    """Whether ``model`` stands within :func:`grouped_attention` now."""
+    return _trunk(model).config._attn_implementation == GROUPED
+
+
 @contextmanager
 def grouped_attention(model: Any) -> Iterator[None]:
-    """Within this block, ``model`` attends by :func:`_grouped`."""
+    """Within this block, ``model`` attends by :func:`_grouped`, which takes a mask of
+    (rows, 1, new tokens, keys) that is added to the scores."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register("selfplay_grouped", _grouped)
+    AttentionInterface.register(GROUPED, _grouped)
     config = _trunk(model).config
     before = config._attn_implementation
-    config._attn_implementation = "selfplay_grouped"
+    config._attn_implementation = GROUPED
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from typing import Any
 
 from . import adapters, data, weights
 from .chat import ChatFormat
-from .precision import Machine, choose, loading
+from .precision import Machine, choose, keep_layout, loading
 from .report import Report, make_report
 from .report import weights_hash as weights_hash  # notebooks find it here, too
 
@@ -184,6 +184,7 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
         raise _unreadable(folder, e) from e
     if given not in ("8bit", "4bit"):
         model.to(machine.device)
+    keep_layout(model)
     lm = LanguageModel(
         model=model.eval(),
         tokenizer=tokenizer,

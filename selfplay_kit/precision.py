@@ -130,6 +130,16 @@ def loading(given: str, machine: Machine) -> dict[str, Any]:
     }
 
 
+def keep_layout(model: Any) -> None:
+    """Leave 4-bit weights as they were loaded. On processors that compute bf16,
+    bitsandbytes (0.50) lays them out anew at the first forward pass that needs no
+    gradient, for a quicker product without a backward pass: a model that had played
+    would then be trained on wrong gradients, with no word of it."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def _memory() -> float:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,13 +134,18 @@ def must_be_trainable(lm: LanguageModel) -> None:
 
 @contextmanager
 def _training(model: Any, checkpointing: bool) -> Iterator[None]:
+    from .decode import grouped_attention
+
     base = adapters.bare(model)
     adapters.forget(model)
     model.train()
     if checkpointing:
         base.gradient_checkpointing_enable({"use_reentrant": False})
+    # on a CPU, in half precision, torch's own attention has a slow way back
+    slow = model.device.type == "cpu" and model.dtype.itemsize == 2
     try:
-        yield
+        with grouped_attention(model) if slow else nullcontext():
+            yield
     finally:
         model.eval()
         if checkpointing:
@@ -249,14 +254,30 @@ def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
         ids[i, :n], labels[i, :n] = torch.tensor(s.ids), torch.tensor(s.labels)
         mask[i, :n] = 1
     weight = torch.tensor([s.weight for s in chosen])[:, None].expand_as(labels)
-    base = adapters.bare(model)
-    states = base.base_model(
-        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
+    base = adapters.bare(model).base_model
+    seen = _mask(model, mask.to(device))
+    states = base(
+        input_ids=ids.to(device), attention_mask=seen, use_cache=False
     ).last_hidden_state[:, :-1]
     target = labels[:, 1:]
     at = target != IGNORE
     logits = model.get_output_embeddings()(states[at.to(device)]).float()
     return logits, target[at].to(device), weight[:, 1:][at].to(device)
+
+
+def _mask(model: Any, mask: Any) -> Any:
+    """``mask`` as the model's attention wants it: grouped attention takes it whole,
+    and as the filler stands last, what hides the future hides the filler too."""
+    import torch
+
+    from .decode import attends_grouped
+
+    if not attends_grouped(model):
+        return mask
+    rows, wide = mask.shape
+    shut = torch.finfo(model.dtype).min
+    hidden = torch.full((wide, wide), shut, dtype=model.dtype, device=mask.device)
+    return hidden.triu(1).expand(rows, 1, wide, wide)
 
 
 def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:

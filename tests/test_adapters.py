@@ -238,6 +238,9 @@ def test_quantised_weights_load_learn_an_adapter_and_reload(
     lm.style, lm.max_new_tokens = "short", 24
     lm.model = adapters.attach(lm.model, 2, seed=0)
     assert gradient_agrees(lm, other_model, lessons)
+    played = play_games(LMPlayer(lm), scenarios("train")[:2], SEMI, seed=0)
+    assert len(played) == 2  # and playing has changed nothing of that:
+    assert gradient_agrees(lm, other_model, lessons)
     before = loss(lm, lessons)
     fine_tune(lm, lessons, epochs=3, lr=1e-2, batch=8)
     assert loss(lm, lessons) < before

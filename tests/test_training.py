@@ -1,11 +1,13 @@
 """The training loop: parts of a batch make the same step; what stops it says why."""
 
+from contextlib import nullcontext
+
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, training  # noqa: E402
+from selfplay_kit import adapters, decode, training  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
 from selfplay_kit.models import load_model, weights_hash  # noqa: E402
 from selfplay_kit.play import play_games  # noqa: E402
@@ -46,6 +48,41 @@ def test_parts_of_a_batch_make_the_same_gradient(lm, lessons, parts):
     assert count == count2 == sum(x != IGNORE for s in lessons[:9] for x in s.labels)
     assert loss2 == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(grad2, grad, rtol=1e-3, atol=1e-5)
+
+
+def test_the_attention_of_play_teaches_what_the_ordinary_one_does(lm, lessons):
+    some = sorted(lessons, key=lambda s: len(s.ids))[:: len(lessons) // 6]  # ragged
+    found = []
+    for within in (nullcontext, lambda: decode.grouped_attention(lm.model)):
+        lm.model.zero_grad()
+        with within():
+            loss, _ = weighted_loss(lm, some)
+            loss.backward()
+        grads = torch.cat([p.grad.flatten() for p in lm.model.parameters()])
+        found.append((loss.item(), grads))
+    assert len({len(s.ids) for s in some}) > 1
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision, grouped", [("bf16", True), ("fp32", False)])
+def test_half_precision_on_a_cpu_trains_by_the_attention_of_play(
+    tiny_base, lessons, precision, grouped
+):
+    seen = []
+
+    def loss_of(lm, chosen):
+        seen.append(decode.attends_grouped(lm.model))
+        return weighted_loss(lm, chosen)
+
+    losses = []
+    for checkpointing in (False, True):
+        lm = load_model(tiny_base, precision)
+        how = {"epochs": 1, "checkpointing": checkpointing, "loss_of": loss_of}
+        losses.append(fine_tune(lm, lessons, **how).losses)
+        assert not decode.attends_grouped(lm.model)
+    assert set(seen) == {grouped}
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
 def test_checkpointing_computes_the_same_and_is_left_as_it_was(tiny_base, lessons):
