@@ -101,6 +101,9 @@ ARMS = {
     "above_scenario_mean, group 10": Arm("tiny-talk", WITHIN | {"group": 10}, 3),
     "above_scenario_mean, KL 0.3": Arm("tiny-talk", WITHIN | {"kl": 0.3}, 3),
     "above_scenario_mean, frozen partner": Arm("tiny-talk", WITHIN, 3, frozen=True),
+    "above_scenario_mean, frozen in half": Arm(
+        "tiny-talk", WITHIN | {"partner_share": 0.5}, 3, frozen=True
+    ),
     "weak, above_mean": Arm("tiny-weak", CLONING | SHORT, 3),
     "weak, above_scenario_mean": Arm("tiny-weak", WITHIN | SHORT, 3),
     "weak, above_mean, T 0.4": Arm("tiny-weak", CLONING | SHORT | COLD, 3),

@@ -22,6 +22,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ class Config:
     ``at_once`` games are played together: fewer take less memory, and other dice.
     ``lora`` is the rank of an adapter that is trained in place of the weights (0:
     train what the base has, its adapter or its weights); ``accumulate`` and
-    ``checkpointing`` save memory in training (see ``training``).
+    ``checkpointing`` save memory in training (see ``training``). ``partner_share`` is
+    how many of the games are against the partner, where a run has one: all of them
+    (1), or fewer, and the rest with itself.
     """
 
     base: str = "tiny"
@@ -75,6 +78,7 @@ class Config:
     lora: int = 0
     accumulate: int = 1
     checkpointing: bool = False
+    partner_share: float = 1.0
 
     def __post_init__(self) -> None:
         Objective(self.lam)
@@ -100,6 +104,11 @@ class Config:
             raise ValueError(
                 "lora, a rank, is 0 or more and accumulate, a number of parts, 1 or "
                 f"more; got {self.lora} and {self.accumulate}"
+            )
+        if not 0 < self.partner_share <= 1:
+            raise ValueError(
+                "partner_share, of the games, is above 0 and at most 1; got "
+                f"{self.partner_share}"
             )
         if self.rounds < 0:
             raise ValueError(f"rounds must be 0 or more; got {self.rounds}")
@@ -142,9 +151,10 @@ def run(
     """Play ``config.rounds`` rounds into ``folder``; whole rounds that are there
     are kept. Returns all rounds, 0 to ``config.rounds``.
 
-    With a ``partner`` the model plays seat 0 against it and learns from its own side
-    alone; the partner stays as it is, and its name, which the folder is held
-    against, must say who it is (see ``crossplay.best_response``).
+    With a ``partner`` the model plays seat 0 against it (in ``partner_share`` of the
+    games) and learns from its own sides alone; the partner stays as it is, and its
+    name, which the folder is held against, must say who it is (see
+    ``crossplay.best_response``).
     ``progress(what, done, of)`` is told of each game and training step,
     ``on_round`` of each round that is whole, those found in the folder too. Raises
     :class:`RunError` for a folder of another configuration or damaged files, and
@@ -172,8 +182,9 @@ def run(
             if config.continue_from == "base":
                 lm = load_model(config.base, config.precision)
             sides = views(done[-1].games())
-            if partner is not None:
-                sides = [v for v in sides if v.seat == 0]
+            if partner is not None:  # seat 0 is always the learner's
+                names = [(v, v.transcript.players) for v in sides]
+                sides = [v for v, who in names if who[v.seat] == who[0]]
             if config.lora and not adapters.adapted(lm.model):
                 lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
             training = _learn(config, number, lm, sides, progress)
@@ -207,14 +218,19 @@ def draw_scenarios(config: Config, number: int) -> list[Any]:
 def _play(config, number, lm, partner, progress) -> list[Transcript]:
     name = f"{config.base}@{number}{lm.precision}"
     mine = LMPlayer(lm, temperature=config.temperature, name=name)
-    return play_games(
-        mine if partner is None else (mine, partner),
-        draw_scenarios(config, number),
-        Objective(config.lam),
-        seed=f"{config.seed}/round {number}",
+    drawn = draw_scenarios(config, number)
+    seed = f"{config.seed}/round {number}"
+    play = partial(
+        play_games,
+        objective=Objective(config.lam),
         on_end=progress and on_end(progress, f"round {number}: play", config.games),
         batch=config.at_once,
     )
+    if partner is None:
+        return play(mine, drawn, seed=seed)
+    shared = round(config.partner_share * len(drawn) / config.group) * config.group
+    games = play((mine, partner), drawn[:shared], seed=seed)
+    return games + play(mine, drawn[shared:], seed=f"{seed}/itself")
 
 
 def keep(config: Config, number: int, sides: Sequence[View]) -> list[View]:

@@ -3,6 +3,7 @@ from its own side alone."""
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -182,6 +183,26 @@ def test_the_partner_is_the_frozen_one(probe):
         seed=f"{config.seed}/round 1",
     )
     assert [t.moves for t in again[:8]] == [t.moves for t in played]
+
+
+def test_a_partner_in_half_of_the_games(tiny_base, tmp_path):
+    config = Config(
+        str(tiny_base), rounds=1, games=16, group=4, filter="everything", epochs=1
+    )
+    half = replace(config, partner_share=0.5)
+    done = best_response(Blind(), half, tmp_path / "half")
+    for r in done:
+        told = [t.players for t in r.games()]
+        assert {b for _, b in told[:8]} == {"blind, noise 0"}
+        assert all(a == b for a, b in told[8:]) and len(told) == 16
+        mine, scored = r.games(), r.metrics["row"]["value"]
+        assert scored == pytest.approx(sum(t.points[0] for t in mine) / 16)
+    # its own sides: one of each game with the partner, both of each with itself
+    assert done[1].metrics["training"]["of"] == 8 + 2 * 8
+    with pytest.raises(RunError, match=r"partner_share: 0\.5 there"):
+        best_response(Blind(), config, tmp_path / "half")
+    with pytest.raises(ValueError, match="partner_share, of the games"):
+        replace(config, partner_share=0.0)
 
 
 def test_a_probe_resumes(probe):
