@@ -6,14 +6,16 @@
   the kit's rows and by ``transformers.generate`` with padding on the left; the same
   model in bf16, with its adapter.
 - *play*: games a minute of 64 and of 256 games at once, and of one game at a time
-  that reads the whole dialogue again for each move, as a plain script would. (A few
+  that reads the whole dialogue again for each move, as a plain script would. Each
+  repeat plays with other dice, as some draws hold longer games than others. (A few
   games go on long after the rest; the more games, the less their share.)
 - *train*: tokens a second of the kit's loop and of TRL's ``SFTTrainer``: the same
   model, samples in batches of 8 of the same lengths, adapter and precision. TRL is
   no dependency of the kit (``pip install trl``); without it this part says so.
 - *weights*: bytes in fp32 and in 4-bit.
 
-Medians; the repeats of two sides are interleaved. One thread.
+Medians (of play: means, as the games differ); the repeats of two sides are
+interleaved. One thread.
 """
 
 from __future__ import annotations
@@ -46,18 +48,15 @@ from selfplay_kit.training import fine_tune
 TOKENS = 24
 
 
-def seconds(what) -> float:
-    started = time.perf_counter()
-    what()
-    return time.perf_counter() - started
-
-
 def interleaved(arms: dict[str, Any], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each arm, each repeat of all before the next."""
+    """Seconds of each arm, called with the number of the repeat; each repeat of all
+    before the next."""
     times: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in range(repeats):
+    for repeat in range(repeats):
         for name, arm in arms.items():
-            times[name].append(seconds(arm))
+            started = time.perf_counter()
+            arm(repeat)
+            times[name].append(time.perf_counter() - started)
     return times
 
 
@@ -140,7 +139,7 @@ def training(repeats: int, count: int) -> dict[str, Any]:
     def kit():
         one = load_model(BASE, "bf16")
         one.model = adapters.attach(one.model, 8, seed=0)
-        return lambda: fine_tune(one, samples, epochs=1, batch=8)
+        return lambda _: fine_tune(one, samples, epochs=1, batch=8)
 
     arms = {"kit": kit()}
     try:
@@ -193,14 +192,14 @@ def with_trl(samples):
         processing_class=lm.tokenizer,
         peft_config=lora,
     )
-    return trainer.train
+    return lambda _: trainer.train()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=64)
     parser.add_argument("--many", type=int, default=256, help="games at once, too")
-    parser.add_argument("--single", type=int, default=16, help="games one at a time")
+    parser.add_argument("--single", type=int, default=24, help="games one at a time")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samples", type=int, default=32, help="to train on")
     parser.add_argument("--out", type=Path)
@@ -213,12 +212,14 @@ def main() -> None:
     played: list[Any] = []
     games = interleaved(
         {
-            "together": lambda: played.extend(
-                play_games(player, drawn[: given.games], SEMI, seed=0)
+            "together": lambda seed: played.extend(
+                play_games(player, drawn[: given.games], SEMI, seed=seed)
             ),
-            "many": lambda: play_games(player, drawn[: given.many], SEMI, seed=0),
-            "rereading": lambda: play_games(
-                Rereading(lm), drawn[: given.single], SEMI, seed=0, batch=1
+            "many": lambda seed: play_games(
+                player, drawn[: given.many], SEMI, seed=seed
+            ),
+            "rereading": lambda seed: play_games(
+                Rereading(lm), drawn[: given.single], SEMI, seed=seed, batch=1
             ),
         },
         max(1, given.repeats - 1),
@@ -226,16 +227,16 @@ def main() -> None:
     asked = prompts(lm, played[: given.games])
     decode = interleaved(
         {
-            "rows": lambda: by_rows(lm, asked),
-            "generate": lambda: by_generate(lm, asked),
+            "rows": lambda _: by_rows(lm, asked),
+            "generate": lambda _: by_generate(lm, asked),
         },
         given.repeats,
     )
     most = peak()
     minute = {
-        "together": 60 * given.games / statistics.median(games["together"]),
-        "many": 60 * given.many / statistics.median(games["many"]),
-        "rereading": 60 * given.single / statistics.median(games["rereading"]),
+        "together": 60 * given.games / statistics.mean(games["together"]),
+        "many": 60 * given.many / statistics.mean(games["many"]),
+        "rereading": 60 * given.single / statistics.mean(games["rereading"]),
     }
     rate = {k: given.games * TOKENS / statistics.median(t) for k, t in decode.items()}
     size = {p: load_model(BASE, p).report.bytes for p in ("fp32", "4bit")}

@@ -304,9 +304,10 @@ config = Config(
     games=K,
     rounds=here.pick(ci=1, cpu=1, gpu=3),
     temperature=0.7,
-    epochs=here.pick(ci=1, cpu=1, gpu=3),
+    epochs=1,
     lr=5e-4,
-    accumulate=8,  # in parts of two samples: less memory, the same step
+    batch=4,
+    accumulate=2,  # in parts of two samples: less memory, the same step
     lora=0 if REAL else 4,
     seed=SEED,
     # so few games may all fail: keep all, to see the machinery at work
@@ -495,8 +496,8 @@ plt.show()
 #
 # Ask for a precision that your machine can't give, and read the reason. Then
 # `python -m selfplay_kit rounds --model smollm2-135m-q4_1-warm --temperature 0.7
-# --lr 5e-4 --batch 16 --accumulate 8 --games 64 --rounds 3 --out runs/mine`: it says
-# what it will take before it goes.
+# --epochs 1 --lr 5e-4 --batch 4 --accumulate 2 --games 64 --rounds 3 --out runs/mine`:
+# it says what it will take before it goes.
 #
 # ## Check
 #
