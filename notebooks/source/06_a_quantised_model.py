@@ -89,6 +89,7 @@ print(f"recorded on {machine}, one thread; on a GPU: not measured")
 missing = [p for p, r in smol["precision"].items() if not r]
 print("not recorded yet:", ", ".join(missing) or "nothing")
 
+
 # %% alt="Four panels over the precision: MiB of weights, peak memory, seconds a message, nats a token"
 def seconds_a_message(r):
     messages = r["play"]["messages"]  # the mean a game, and of how many games
@@ -293,7 +294,8 @@ if trade := smol["prompt"]:
 #
 # Play, keep the views above the mean, train **the adapter** on them, play again.
 # The weights under it never change, so a round is 10 MB and not 500. Live at a
-# small size (exact checks below); the figure shows what was recorded.
+# small size (exact checks below), where all views are kept, as so few games may all
+# fail; the figure shows what was recorded.
 
 # %%
 from selfplay_kit.rounds import Config, run
@@ -310,7 +312,6 @@ config = Config(
     accumulate=2,  # in parts of two samples: less memory, the same step
     lora=0 if REAL else 4,
     seed=SEED,
-    # so few games may all fail: keep all, to see the machinery at work
     filter=here.pick(ci="everything", cpu="everything", gpu="above_mean"),
 )
 folder = here.runs / "06" / f"{WARM}-{K}-{warm.report.weights_hash[:8]}-{SEED}"

@@ -104,6 +104,7 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 # *rewards* (only deals that leave neither side below 0; where there is none, no
 # deal); the largest sum.
 
+
 # %%
 def against_lambda(ax, key, metric, scale):
     """Our last round over λ, a dot a seed; the exact outcomes as lines."""
@@ -574,10 +575,10 @@ def good_for_both(all_views, rng):
 # %% tags=["check"]
 def test_good_for_both(f):
     def kept(*joint):
-        games = [SimpleNamespace(points=xy) for xy in joint]
-        sides = [cloning.View(t, seat) for t in games for seat in (0, 1)]
+        sides = cloning.views([SimpleNamespace(points=xy) for xy in joint])
         got = f(sides, random.Random(0))
         return got if got is None else sorted(map(sides.index, got))
+
     at = kept((10, 0), (6, 7), (0, 0), (1, 3))
     if at is None:
         return notebook.NOT_SOLVED
