@@ -25,19 +25,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--threads",
         type=int,
-        default=1,
-        help="CPU threads of torch (default 1, the quickest for the tiny model)",
+        help="CPU threads of torch (by default 1 for tiny models, the quickest for "
+        "them, and torch's own choice for others)",
     )
     given = parser.parse_args(arguments)
-    with contextlib.suppress(ImportError):  # scripts play without torch
-        import torch
-
-        torch.set_num_threads(given.threads)
     try:
         return given.go(given)
     except (RuntimeError, ValueError, OSError) as e:
         print(f"{type(e).__name__}: {e}", file=sys.stderr)
         return 1
+
+
+def _set_threads(given: argparse.Namespace, *models: str) -> None:
+    from .models import is_tiny
+
+    with contextlib.suppress(ImportError):  # scripts play without torch
+        import torch
+
+        if threads := given.threads or (1 if all(map(is_tiny, models)) else None):
+            torch.set_num_threads(threads)
 
 
 def _rounds(p: argparse.ArgumentParser) -> None:
@@ -81,6 +87,7 @@ def _go_rounds(given: argparse.Namespace) -> int:
     from .preflight import preflight
     from .rounds import Config, run
 
+    _set_threads(given, given.model)
     # the other options are called as the fields of Config are
     named = {k: v for k, v in vars(given).items() if k in Config.__annotations__}
     config = Config(base=given.model, lam=_objective(given.objective).lam, **named)
@@ -133,9 +140,12 @@ def _go_play(given: argparse.Namespace) -> int:
     from .play import play_games
     from .rounds import read_games
     from .rules import scenarios
+    from .scripted import NEGOTIATORS
 
     if len(given.players) > 2:
         raise ValueError(f"one or two players; got {len(given.players)}")
+    models = [n for n in given.players if n not in NEGOTIATORS]
+    _set_threads(given, *(n for n in models if not n.startswith("endpoint:")))
     players = [_player(name, given) for name in given.players]
     pair = (players[0], players[-1])
     rng = random.Random(f"{given.seed}/play")

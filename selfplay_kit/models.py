@@ -9,6 +9,7 @@ transcripts and run folders: there is no silent fallback.
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -132,6 +133,21 @@ def load_model(
         origin=f"adapter of rank {adapters.rank(lm.model)} on {lm.report.origin}",
     )
     return _spoken(lm, card)
+
+
+def is_tiny(name: str) -> bool:
+    """Whether ``name`` is a model that the kit made from nothing, or an adapter on
+    one; nothing is loaded or fetched to tell.
+
+    >>> is_tiny("tiny-talk"), is_tiny("smollm2-135m-q4_1-warm")
+    (True, False)
+    """
+    folder = data.path(BUILT_IN[name]) if name in BUILT_IN else Path(name)
+    if base := adapters.read_card(folder).get("base"):
+        return is_tiny(base)
+    config = folder / "config.json"
+    told = json.loads(config.read_text("utf-8")) if config.exists() else {}
+    return bool(told.get("selfplay_kit_tiny"))
 
 
 def _find(name: str) -> tuple[Path, str]:

@@ -8,8 +8,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import tiny  # noqa: E402
-from selfplay_kit.models import ChatFormat, load_model, weights_hash  # noqa: E402
+from selfplay_kit import adapters, tiny  # noqa: E402
+from selfplay_kit.__main__ import main  # noqa: E402
+from selfplay_kit.models import (  # noqa: E402
+    ChatFormat,
+    is_tiny,
+    load_model,
+    save_model,
+    weights_hash,
+)
 
 from .conftest import small_model  # noqa: E402
 
@@ -148,3 +155,38 @@ def test_the_tiny_models_chat():
     lm = small_model()
     assert lm.decode([lm.stop]) == "" and lm.tokenizer.decode([lm.stop]) == "<end>"
     assert lm.encode("[message] hi !") is lm.encode("[message] hi !"), "cached"
+
+
+def test_a_tiny_model_is_known_by_its_name_its_folder_and_its_adapters(
+    tiny_base, tmp_path
+):
+    lm = load_model(tiny_base)
+    lm.model = adapters.attach(lm.model, 2, seed=0)
+    save_model(lm, tmp_path / "adapter")
+    for name in ("tiny", "tiny-clean", str(tiny_base), str(tmp_path / "adapter")):
+        assert is_tiny(name), name
+    lm = load_model(tiny_base)
+    lm.model.config.selfplay_kit_tiny = False
+    lm.model.save_pretrained(tmp_path / "other")
+    names = ("smollm2-135m-q4_1-warm", "smollm2-135m", "owner/name@main", "no/such")
+    for name in (*names, str(tmp_path / "other")):
+        assert not is_tiny(name), name
+
+
+@pytest.mark.parametrize(
+    "players, asked, told",
+    [
+        (["tiny"], [], [1]),
+        (["fair", "tiny-weak"], [], [1]),
+        (["fair"], ["--threads", "2"], [2]),
+        (["fair", "no-such-model"], [], []),  # may be large: torch's own choice
+    ],
+)
+def test_the_command_takes_one_thread_for_tiny_models_alone(
+    players, asked, told, tmp_path, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    out = ["--games", "1", "--out", str(tmp_path / "games.jsonl")]
+    assert main([*asked, "play", *players, *out]) == ("no-such-model" in players)
+    assert seen == told
