@@ -364,7 +364,8 @@ told_how = "95 % interval between seeds; of shares, the seeds' range"
 notebook.table(head, rows, f"Test split, mean; {told_how}")
 
 # %% alt="Joint points of each trained seed, with a marker for whether its talk lives, and the blind line"
-SQUARE = [*square, "above_mean, group 4"]
+GROUPED = [f"above_scenario_mean, group {n}" for n in (2, 10)]
+SQUARE = [*square, "above_mean, group 4", *GROUPED]
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(SQUARE):
     seeds = at_best(name)["seeds"]
@@ -378,18 +379,22 @@ ax.axhline(worth["blind"], color=plots.GREY, ls=":", label="blind")
 ax.axhline(worth["optimum"], color=plots.GREY, ls="-.", label="optimum")
 ax.set(xlabel="games with a statement, %", ylabel="joint points, X + Y")
 ax.set(title="Each seed: talk and points, test split", xlim=(-3, 103))
-ax.legend(loc="center left")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
 # A marker is one trained seed; talk *lives* where half of its games or more have
-# a statement. **Explain.** Where talk lives, the pair lies above the blind line;
-# where it died, no higher than that line. At temperature 1, with nearly as many
-# false statements as true ones, a filter over all games may go either way, as chance
-# has it: in the mean over seeds the filter within the scenario is ahead, but the
-# intervals overlap. Is it the filter or its four games a scenario? *Group 4* gives the
-# paper's filter four as well, and then talk dies in every seed: fewer scenarios a
-# round, and more luck in each mean. So with equal draws it is the filter.
+# a statement. **Explain.** Where talk lives, the pair lies well above the blind line;
+# where it died, below it, or in one seed a little above: offers tell something, too.
+# At temperature 1, with nearly as many false statements as true ones, a filter over
+# all games may go either way, as chance has it: in the mean over seeds the filter
+# within the scenario is ahead, but the intervals overlap.
+#
+# Is it the filter or its four games a scenario? *above_mean, group 4* gives the paper's
+# filter four as well, and then talk dies in every seed: fewer scenarios a round, and
+# more luck in each mean. So with equal draws it is the filter. And four are not too
+# few: with *two*, each game is held against one other, which is mostly luck again, and
+# a seed loses its talk; ten do no better than four.
 #
 # At 0.7 **both** reach the top: what is said is mostly true from the start, a listener
 # who heeds it earns more, and any filter that keeps what pays keeps talk. So most of
@@ -578,13 +583,12 @@ for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
 plt.show()
 
 # %% [markdown]
-# One mark a seed (their number is in the table above), the line their mean; test
-# split, each arm at its best temperature. **Explain.** The base came honest, and
-# rounds of imitation made no liar of it; but below λ = 1 the *pair* makes less of what
-# it hears. At λ = -0.5, where what helps one harms the other, other values in the
-# statements cost one seed nothing and the other about what they cost at λ = 0. Whether
-# one player takes from the other by them, joint points can't tell. So few seeds below
-# 1 are a hint.
+# One mark a seed, the line their mean; test split, each arm at its best temperature.
+# **Explain.** The base came honest, and rounds of imitation made no liar of it; but
+# below λ = 1 the *pair* makes less of what it hears, the less the further interests lie
+# apart. At λ = -0.5, where what helps one harms the other, other values in the
+# statements cost the pair next to nothing. Whether one player takes from the other by
+# them, joint points can't tell. Three seeds below 1 are a hint, no proof.
 #
 # ## Where it fails, and what was not shown
 #
@@ -611,7 +615,8 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 # - What keeps words *true*? A price for leaving the base (*KL 0.3*) does, in every
 #   seed, for about as many points. A partner that stays the base (*frozen partner*)
 #   does not: the learner then has nobody whose words are worth hearing, talk dies, and
-#   the pair ends below the blind line.
+#   the pair ends below the blind line. With such a partner in half of the games
+#   (*frozen in half*) it is little better.
 # - Of a base that does not *heed* what it hears (*weak*) neither filter makes one that
 #   does. Trained at temperature 0.4 it keeps stating values, a third or more of them
 #   false, and replacing them costs next to nothing: there, words without effect stay.
@@ -631,7 +636,8 @@ notebook.table(head, rows, "Test split, 95 % over scenarios")
 # ## Check
 #
 # Exact: asking for a run again plays nothing, and returns the same weights. And of
-# the recorded seeds: group 4 loses its talk in each, the scenario's filter in none.
+# the recorded seeds: the paper's filter with four games a scenario loses its talk in
+# each, the scenario's filter with two games in one at least, with four in none.
 
 # %%
 again = run(config, folder)  # the last run, as it stands in its folder
@@ -639,6 +645,7 @@ weights = [r.metrics["weights"] for r in again]
 assert weights == [r.metrics["weights"] for r in live[name]]
 share = {n: [f["stated"]["value"] for f in at_best(n)["seeds"]] for n in SQUARE}
 assert max(share["above_mean, group 4"]) < 0.5
+assert min(share["above_scenario_mean, group 2"]) < 0.5
 assert min(share["above_scenario_mean"]) > 0.5
 print("checked")
 
