@@ -10,6 +10,7 @@ Left out: https, accounts, more than one machine.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -96,17 +97,53 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
             return [("/login", Word)]
 
     class Rooms(AsyncMappingKernelManager):
+        def __init__(self, **options):
+            # Kernels whose page has gone, the longest first; those that are ending.
+            self.left: dict[str, None] = {}
+            self.ending: set[str] = set()
+            super().__init__(**options)
+
+        def notify_connect(self, kernel_id) -> None:
+            super().notify_connect(kernel_id)
+            self.left.pop(kernel_id, None)
+
+        def notify_disconnect(self, kernel_id) -> None:
+            super().notify_disconnect(kernel_id)
+            gone = self._kernel_connections.get(kernel_id) == 0
+            if gone and kernel_id not in self.ending:
+                self.left[kernel_id] = None
+
+        async def shutdown_kernel(self, kernel_id, *args, **options):
+            self.left.pop(kernel_id, None)
+            self.ending.add(kernel_id)
+            try:
+                return await super().shutdown_kernel(kernel_id, *args, **options)
+            finally:
+                self.ending.discard(kernel_id)
+
         async def start_kernel(self, **options):  # type: ignore[override]
-            if len(self) >= max(people, ready):  # those that wait count, too
-                raise HTTPError(503, reason=FULL)
+            # Those that wait count, too.
+            if len(self) - len(self.ending) >= max(people, ready):
+                if not self.left:
+                    asyncio.get_running_loop().call_soon(self._forget_failed)
+                    raise HTTPError(503, reason=FULL)
+                await self.shutdown_kernel(next(iter(self.left)), now=True)
             return await super().start_kernel(**options)
+
+        def _forget_failed(self) -> None:
+            """Voilà keeps a waiting page that could not start, and hands its error
+            to the next who comes, although there may be room by then."""
+            for pool in self._pools.values() if ready else ():
+                pool[:] = [f for f in pool if not (f.done() and f.exception())]
 
     c = Config()
     c.Voila.ip, c.Voila.port, c.Voila.open_browser = ip, port, False
     c.Voila.port_retries, c.Voila.log_level = 0, "ERROR"  # and no address is logged
     c.Voila.token = word
     c.Voila.identity_provider_class = Door
-    c.Voila.tornado_settings = {"headers": HEADERS}
+    # All that a page may post is that it has closed, which frees its place. Only it
+    # knows its kernel's id; the cookie that is checked besides, Voilà never sets.
+    c.Voila.tornado_settings = {"headers": HEADERS, "disable_check_xsrf": True}
     c.Voila.root_dir = str(home)
     c.VoilaConfiguration.file_allowlist = [r"(?!)"]  # serves no file
     c.VoilaConfiguration.strip_sources = True

@@ -360,3 +360,40 @@ def test_a_word_keeps_strangers_out_and_the_room_has_its_size(tmp_path_factory):
             time.sleep(0.2)
         code, _, text = status(inside)
         assert code == 503 and "All places are taken" in text
+
+
+# As on a phone whose browser does not tell that a page closes.
+SILENT = "addEventListener('beforeunload', e => e.stopImmediatePropagation(), true)"
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_page_that_is_loaded_again_or_closed_gives_its_place_back(
+    browser_page, tmp_path_factory, silent
+):
+    def there(page):
+        taken = page.get_by_text("All places are taken")
+        consent = button(page, "I have read this and take part")
+        consent.or_(taken).first.wait_for()
+        return consent.is_visible()
+
+    server, room = serving(tmp_path_factory, "--people", "2", "--ready", "1")
+    with server:
+        one = browser_page("about:blank", NARROW)
+        if silent:
+            one.add_init_script(SILENT)
+        one.goto(room.url)
+        for _ in range(4):
+            assert there(one)
+            one.wait_for_timeout(2000)  # the next waiting page is begun after 1 s
+            one.reload()
+        assert there(one)
+        two, three = (browser_page(room.url, NARROW) for _ in range(2))
+        assert there(two) and not there(three)
+        one.context.close()
+        until = time.monotonic() + 60
+        while not there(three):  # nobody is told that a place is free again
+            assert time.monotonic() < until
+            three.wait_for_timeout(500)
+            three.reload()
+        button(two, "I have read this and take part").click()
+        two.locator(".code").wait_for()  # whoever is still there loses nothing
