@@ -431,6 +431,28 @@ def test_notebook_runs_to_its_end(name, solved, tmp_path, record_property):
     assert silent == [], 'these figures need alt text: # %% alt="What it shows"'
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("objective", "people"), [("semi", 3), ("coop", 1)])
+def test_the_class_study_is_read_from_its_folder(objective, people, tmp_path):
+    """Of any objective and any number of people, with the partners by their names."""
+    from selfplay_study import Settings, Study
+    from selfplay_study.simulated import scripted_people, simulate
+
+    settings = Settings(("fair", "blind"), (objective,), games=4)
+    study = Study.new(tmp_path / "class", settings)
+    simulate(study, scripted_people(people))
+    text = notebook_path("10_a_class_study", False).read_text("utf-8")
+    assert text.count('STUDY = \\"\\"') == 1
+    path = tmp_path / "notebooks" / "10.ipynb"
+    path.parent.mkdir()
+    where = study.folder.as_posix()
+    path.write_text(text.replace('STUDY = \\"\\"', f'STUDY = \\"{where}\\"'), "utf-8")
+    outcome = execute.execute(path, tmp_path / "executed.ipynb", "ci", timeout=600)
+    assert outcome["status"] == "ok", outcome["error"]
+    shown = (tmp_path / "executed.ipynb").read_text("utf-8")
+    assert "blind \u2212 fair" in shown and "trained \u2212 base" not in shown
+
+
 def lacks_alt(cell: dict) -> bool:
     """Whether the cell shows a picture that nothing describes in words."""
     for shown in cell.get("outputs", []):

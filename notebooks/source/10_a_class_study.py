@@ -99,7 +99,10 @@ if STUDY:
     study = Study(STUDY)
 else:
     study = Study.new(Path(tempfile.mkdtemp()) / "class", settings)
+assert len(study.settings.partners) > 1, "one partner only: nothing to compare"
 BASE, TRAINED = study.settings.partners[:2]
+NAMES = (BASE, TRAINED) if STUDY else ("base", "trained")
+GOALS = study.settings.objectives
 print(study.settings.consent_text())
 
 # %% [markdown]
@@ -165,18 +168,18 @@ print("checked")
 # %% [markdown]
 # ## The figure
 #
-# Blue: the class, with 95 % intervals over participants. Grey circles: the
-# paper's GPT-3.5 with paid people, put there for scale: another model, other
-# people.
+# Blue: the class, with 95 % intervals over participants, for the first two partners
+# of the study. Grey circles: the paper's GPT-3.5 with paid people before and after
+# its training, put there for scale: another model, other people.
 
 # %%
 from selfplay_kit import plots
 from selfplay_study import results
 
 PAPER = {"semi": (0.8, 4.9), "coop": (4.6, 11.6)}
-MEASURE = {"semi": "model_points", "coop": "joint"}
-TITLE = {"semi": "semi-competitive", "coop": "cooperative"}
-AXIS = {"semi": "points of the model", "coop": "joint points, X + Y"}
+MEASURE = {"semi": "model_points", "coop": "joint", "strict": "model_points"}
+TITLE = {"semi": "semi-competitive", "coop": "cooperative", "strict": "strict"}
+AXIS = dict.fromkeys(GOALS, "points of the model") | {"coop": "joint points, X + Y"}
 
 
 def arm(objective, partner, measure):
@@ -185,23 +188,31 @@ def arm(objective, partner, measure):
     return results.mean(some, measure, seed=SEED)
 
 
-# %% alt="Two panels: the model's points with people before and after training, semi-competitive and cooperative, the class with intervals beside the paper's numbers"
+def bars(f):
+    """Down and up from the value; None for one participant, who has no interval."""
+    if f["low"] is not None:
+        return [[f["value"] - f["low"]], [f["high"] - f["value"]]]
+
+
+# %% alt="A panel for each objective: the points of both partners with people, the class with intervals beside the paper's numbers before and after training"
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-for ax, name in zip(axes, LAMBDA):
+wide = {"figsize": (4.5 * len(GOALS), 4), "layout": "constrained"}
+fig, (axes,) = plt.subplots(1, len(GOALS), squeeze=False, **wide)
+for ax, name in zip(axes, GOALS):
     found = [arm(name, p, MEASURE[name]) for p in (BASE, TRAINED)]
     shown = [(x, f) for x, f in enumerate(found) if f["value"] is not None]
-    ax.plot([0.08, 1.08], PAPER[name], "o:", mfc="none", color=plots.GREY)
+    if name in PAPER:
+        ax.plot([0.08, 1.08], PAPER[name], "o:", mfc="none", color=plots.GREY)
     for x, f in shown:
-        half = [[f["value"] - f["low"]], [f["high"] - f["value"]]]
-        ax.errorbar(x, f["value"], half, fmt="s", color=plots.BLUE, capsize=4)
+        ax.errorbar(x, f["value"], bars(f), fmt="s", color=plots.BLUE, capsize=4)
     ax.plot(*zip(*[(x, f["value"]) for x, f in shown]), color=plots.BLUE)
-    ax.set_xticks([0, 1], ["before", "after self-play"])
+    ax.set_xticks([0, 1], NAMES)
     ax.set(xlim=(-0.4, 1.4), ylabel=AXIS[name], title=TITLE[name])
     ax.set_ylim(bottom=0)
 axes[0].plot([], [], "s-", color=plots.BLUE, label=LABEL)
-axes[0].plot([], [], "o:", mfc="none", color=plots.GREY, label="the paper")
+paper = {"label": "the paper, before and after", "color": plots.GREY}
+axes[0].plot([], [], "o:", mfc="none", **paper)
 fig.legend(loc="outside lower center", ncols=2)
 plt.show()
 
@@ -222,8 +233,8 @@ def told(f, percent=False):
 
 
 table = []
-for name in LAMBDA:
-    for label, partner in (("base", BASE), ("trained", TRAINED)):
+for name in GOALS:
+    for label, partner in zip(NAMES, (BASE, TRAINED)):
         points = [told(arm(name, partner, m)) for m in results.MEASURES[:3]]
         shares = [told(arm(name, partner, m), True) for m in results.MEASURES[3:]]
         table.append((name, label, *points, *shares))
@@ -291,12 +302,11 @@ done = notebook.check("Exercise 10.1", error_over_people, check_error)
 # unit. Statistical; in the simulated class it depends on how unlike the scripts are.
 
 # %%
-some = [g for g in ended if g["objective"] == "semi" and g["partner"] == TRAINED]
+some = [g for g in ended if g["objective"] == GOALS[0] and g["partner"] == TRAINED]
 alone = [g | {"code": str(i)} for i, g in enumerate(some)]
 for unit, rows in (("people", some), ("games", alone)):
     f = results.mean(rows, "person_points", seed=SEED)
-    half = (f["high"] - f["low"]) / 2
-    print(f"{unit:7} as the unit: {f['value']:.2f} ± {half:.2f} ({f['people']})")
+    print(f"{unit:7} as the unit: {told(f)} ({f['people']})")
 
 # %% [markdown]
 # ## The difference, and how many people it needs
@@ -308,15 +318,15 @@ for unit, rows in (("people", some), ("games", alone)):
 
 # %%
 rows, differences = [], {}
-for name in LAMBDA:
+for name in GOALS:
     arms = [g for g in ended if g["objective"] == name]
     f = results.difference(arms, MEASURE[name], BASE, TRAINED, seed=SEED)
     differences[name] = f
     needed = f["needed"] if f["needed"] is not None else "–"
     rows.append((name, told(f), f["people"], needed))
     notebook.record(f"class_{name}_difference", f["value"])
-head = ("objective", "trained − base, points", "participants", "needed")
-notebook.table(head, rows, f"{LABEL}; 95 % over participants")
+head = ("objective", " − ".join(NAMES[::-1]), "participants", "needed")
+notebook.table(head, rows, f"Points, {LABEL}; 95 % over participants")
 
 # %% [markdown]
 # ### Exercise 10.2: how many people? · easy · 5 minutes
@@ -365,12 +375,12 @@ done = notebook.check("Exercise 10.2", people_needed, check_needed)
 # %% alt="The number of participants needed over the size of the difference to be shown, one line an objective, the class's own size as a horizontal line"
 fig, ax = plt.subplots(figsize=(7, 4))
 aims = [0.5 + 0.1 * i for i in range(50)]
-for k, name in enumerate(LAMBDA):
+for k, name in enumerate(GOALS):
     arms = [g for g in ended if g["objective"] == name]
     pair = (MEASURE[name], BASE, TRAINED)
     y = [results.difference(arms, *pair, aim=a)["needed"] for a in aims[::7]]
     plots.curve(ax, y, x=aims[::7], label=f"{name}, {AXIS[name]}", k=k)
-taken = len(per_person) / len(LAMBDA)
+taken = len(per_person) / len(GOALS)
 ax.axhline(taken, color=plots.GREY, ls="-.", label=f"{LABEL}, each objective")
 ax.axvline(PAPER["semi"][1] - PAPER["semi"][0], color=plots.GREY, ls=":", zorder=0)
 ax.set(xlabel="difference to be shown, points", ylabel="participants needed")
