@@ -431,7 +431,7 @@ def doctor() -> None:
         except Exception as error:
             text = f"could not tell ({type(error).__name__}: {error})"
         say(f"{title:<11}{text}")
-    say("\nNext: `run.py tutorial` runs every notebook, `run.py lab` opens them.")
+    say("\nNext: `run.py lab` opens the notebooks, `run.py tutorial` runs 00 to 05.")
     say("Models are fetched from a hub only where HF_HUB_OFFLINE=0 is set.")
 
 

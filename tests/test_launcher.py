@@ -350,3 +350,4 @@ def test_doctor_survives_a_probe_that_fails(run, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "memory     could not tell (OSError: no such counter)" in told
     assert "does not answer" in told and "Next:" in told
+    assert f"{run.TUTORIAL[0]} to {run.TUTORIAL[-1]}" in told.partition("Next:")[2]
