@@ -126,7 +126,8 @@ def smollm_block(smol: dict[str, Any]) -> str:
             *lines,
             "",
             f"Warm start → round {c['rounds']}, {c['games']} games a round on training "
-            f"scenarios at temperature {c['temperature']:g}, 95 % between seeds.",
+            f"scenarios at temperature {c['temperature']:g}; 95 % t intervals between "
+            "seeds, which know no bounds.",
         ]
     )
 

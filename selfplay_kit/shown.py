@@ -210,11 +210,17 @@ def steps(t: Transcript, upto: int) -> str:
     )
     names = ("player", "said", "the parser", "heard in it", "pays 0", "pays 1")
     caption = f"Moves 1 to {upto} of {len(t.moves)}" if upto else "No move yet"
+    end = ""
+    if upto >= len(t.moves):
+        end = (
+            f"<p><b>{'Deal' if t.agreed else 'No deal'}</b>: {t.points[0]} points for "
+        )
+        end += f"player 0, {t.points[1]} for player 1.</p>"
     return (
         f'{STYLE}<div class="spk">Pool: {share_text(t.scenario.counts)}. '
         f"λ = {t.objective.lam:g}. Player {t.first} speaks first."
         f"{views}"
-        f"{_wide(table(names, rows, caption), caption)}</div>"
+        f"{_wide(table(names, rows, caption), caption)}{end}</div>"
     )
 
 

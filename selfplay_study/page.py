@@ -81,6 +81,7 @@ HINT = (
     '<p class="hint"><b>Ask</b> tells your partner what you would like to take. '
     "<b>Propose</b> is private and final: talk first.</p>"
 )
+END, SURE = "End without a deal", "0 points for both: press again to end"
 
 
 def paragraphs(text: str) -> str:
@@ -118,7 +119,7 @@ class Seat(Table):
         p = game.position(deal.seat)
         rows = zip(self._counts, ITEMS, p.counts, p.values, strict=True)
         steppers = [stepper(*row) for row in rows]
-        self._give_up.description = "End without a deal"
+        self._give_up.description = END
         self._box.placeholder = "write to your partner"
         message.add_class("say")
         acts.add_class("acts")
@@ -137,8 +138,17 @@ class Seat(Table):
         else:
             super()._after()
 
+    def give_up(self) -> bool:
+        """End the game, at the second press: the button stands below *Propose*, and
+        a thumb that slips must not cost a game."""
+        if self._give_up.description == END:
+            self._give_up.description = SURE
+            return False
+        return super().give_up()
+
     def _show(self) -> None:
         super()._show()
+        self._give_up.description = END
         if self.trouble:
             self._lost(self.trouble)
 

@@ -620,7 +620,8 @@ def test_a_page_tells_nothing_of_partner_values_or_others(tmp_path):
     seat = page.seat
     seat.wait()
     theirs = seat.game.scenario.values[1 - seat.seat]
-    state = str(embed.embed_data(views=[page])["manager_state"]).lower()
+    own = embed.dependency_state([page])  # not the widgets of other tests
+    state = str(embed.embed_data([page], state=own)["manager_state"]).lower()
     assert page.session.code.lower() in state.replace("-", "")
     for secret in (
         "fair",
@@ -649,6 +650,22 @@ def test_a_second_tap_begins_no_second_game(tmp_path):
     again.click()
     assert len(page.session.me().begun) == 2
     assert f"game 2 of {page.settings.games}" in words(page)
+
+
+def test_a_game_is_ended_by_a_second_press_alone(tmp_path):
+    page = a_page(tmp_path)
+    start(page)
+    seat = page.seat
+    seat.wait()
+    button = seat._give_up
+    button.click()
+    assert not seat.game.over and "press again" in button.description
+    seat.say("hello")  # it was a slip: the game goes on, and the button forgets
+    seat.wait()
+    assert not seat.game.over and button.description == "End without a deal"
+    button.click()
+    button.click()
+    assert seat.game.over and seat.game.points == (0, 0)
 
 
 def test_a_page_whose_code_went_on_elsewhere_says_so(tmp_path):

@@ -54,6 +54,9 @@ def test_the_viewer_steps_through_what_each_seat_sees():
     assert "No move yet" in viewer._body.value and "<td>" not in viewer._body.value
     viewer.step(-1)
     for _ in range(50):
+        assert ("5 points for player 0, 8" in viewer._body.value) == (
+            viewer._move.value == len(TALK)  # the end is told at the end
+        )
         viewer.step(1)
     assert viewer._move.value == viewer._move.max == len(TALK)
     body = viewer._body.value
