@@ -61,7 +61,8 @@ here = notebook.setup(PROFILE, torch=True)
 #
 # The base, and the same model after a few rounds of self-play under the reward
 # that people will play for. Few rounds, so that it takes a minute or two; for a
-# real study, take the last round of a longer run of yours.
+# real study, take the last round of a longer run of yours. (Where `STUDY` names one
+# that was held, its models are there, and nothing is trained.)
 
 # %%
 from pathlib import Path
@@ -73,7 +74,7 @@ K, ROUNDS = here.pick(ci=(24, 1), cpu=(200, 3))
 LAMBDA = {"semi": 0.0, "coop": 1.0}
 mark = load_model("tiny-weak").report.weights_hash[:8]
 home = Path("..") / "runs" / "10" / f"K{K}-seed{SEED}-{mark}"
-for name, lam in LAMBDA.items():
+for name, lam in () if STUDY else LAMBDA.items():
     config = Config(lam=lam, games=K, rounds=ROUNDS, seed=SEED)
     shown = notebook.progress(f"{name}, ")
     trained = run(config, home / name, progress=shown)[-1].metrics
