@@ -368,8 +368,8 @@ plt.show()
 # a player in the games with one; thin lines are seeds, thick ones their mean. Within
 # the scenario: a game is held against the mean of four games of the same scenario
 # (notebook 11).* Without the filter, which is one seed, deals become fewer: what fails is
-# learned with the rest. And seeds differ: of the semi-competitive runs one climbs all
-# the way, and two stop in between.
+# learned with the rest. And runs are unsteady: two fall to a third in round 2 and
+# come back, and of the semi-competitive ones only one climbs all the way.
 #
 # And is it the *self-play*, or would more lessons have done as well? The control
 # trains the warm start on **as many more script views** as self-play kept, by the
