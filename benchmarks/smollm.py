@@ -199,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=64)
     parser.add_argument("--many", type=int, default=256, help="games at once, too")
-    parser.add_argument("--single", type=int, default=24, help="games one at a time")
+    parser.add_argument("--single", type=int, default=16, help="games one at a time")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samples", type=int, default=32, help="to train on")
     parser.add_argument("--out", type=Path)

@@ -210,17 +210,14 @@ def steps(t: Transcript, upto: int) -> str:
     )
     names = ("player", "said", "the parser", "heard in it", "pays 0", "pays 1")
     caption = f"Moves 1 to {upto} of {len(t.moves)}" if upto else "No move yet"
-    end = ""
-    if upto >= len(t.moves):
-        end = (
-            f"<p><b>{'Deal' if t.agreed else 'No deal'}</b>: {t.points[0]} points for "
-        )
-        end += f"player 0, {t.points[1]} for player 1.</p>"
+    end, (x, y) = "Deal" if t.agreed else "No deal", t.points
+    told = f"<p><b>{end}</b>: {x} points for player 0, {y} for player 1.</p>"
     return (
         f'{STYLE}<div class="spk">Pool: {share_text(t.scenario.counts)}. '
         f"λ = {t.objective.lam:g}. Player {t.first} speaks first."
         f"{views}"
-        f"{_wide(table(names, rows, caption), caption)}{end}</div>"
+        f"{_wide(table(names, rows, caption), caption)}"
+        f"{told if upto >= len(t.moves) else ''}</div>"
     )
 
 

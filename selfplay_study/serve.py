@@ -113,7 +113,7 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
             if gone and kernel_id not in self.ending:
                 self.left[kernel_id] = None
 
-        async def shutdown_kernel(self, kernel_id, *args, **options):
+        async def shutdown_kernel(self, kernel_id, *args, **options):  # type: ignore[override]
             self.left.pop(kernel_id, None)
             self.ending.add(kernel_id)
             try:
@@ -133,7 +133,7 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
         def _forget_failed(self) -> None:
             """Voilà keeps a waiting page that could not start, and hands its error
             to the next who comes, although there may be room by then."""
-            for pool in self._pools.values() if ready else ():
+            for pool in self._pools.values() if ready else ():  # type: ignore[attr-defined]
                 pool[:] = [f for f in pool if not (f.done() and f.exception())]
 
     c = Config()

@@ -385,7 +385,7 @@ plt.show()
 # %% [markdown]
 # A marker is one trained seed; talk *lives* where half of its games or more have
 # a statement. **Explain.** Where talk lives, the pair lies well above the blind line;
-# where it died, below it, or in one seed a little above: offers tell something, too.
+# where it died, below it, or in one seed a little above (offers may tell something).
 # At temperature 1, with nearly as many false statements as true ones, a filter over
 # all games may go either way, as chance has it: in the mean over seeds the filter
 # within the scenario is ahead, but the intervals overlap.
