@@ -14,10 +14,12 @@ import asyncio
 import json
 import os
 import secrets
-import socket
+import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
+from .address import clean_host, clean_word, is_loopback, page_address, same_word
 from .folder import CODE_LETTERS, Study, StudyError
 from .page import FOLDER
 from .partners import VARIABLE, host, load
@@ -44,6 +46,8 @@ after <b>token=</b></p><p><label for="word">Word</label>
 <input id="word" name="token" autocapitalize="none" autocomplete="off">
 <button>Go on</button></p></form></main></body></html>"""
 WRONG = '<p class="trouble" role="alert">That was not the word.</p>'
+AMBIENT = ("JUPYTER_", "VOILA_", "JPY_")  # names of variables that Jupyter heeds
+STARTUP = ("IPYTHONDIR", "PYTHONSTARTUP")
 FULL = "All places are taken. Please try again later"
 
 
@@ -61,19 +65,42 @@ def notebook(title: str) -> str:
     )
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``."""
-    return address in ("localhost", "::1") or address.startswith("127.")
+def isolate(home: Path) -> None:
+    """Leave out what the person, the folder or the machine has set for Jupyter: no
+    settings, template, kernel or start-up file of theirs plays a part here or in a
+    page's kernel, only what was installed beside this Python."""
+    for name in list(os.environ):
+        if name.upper().startswith(AMBIENT) or name.upper() in STARTUP:
+            del os.environ[name]
+    folders = {f"JUPYTER_{kind}_DIR": kind.lower() for kind in ("DATA", "RUNTIME")}
+    os.environ |= {name: str(home / "jupyter" / at) for name, at in folders.items()}
+    os.environ |= {"JUPYTER_NO_CONFIG": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
+    os.environ |= dict.fromkeys(("IPYTHONDIR", "TMPDIR", "TEMP", "TMP"), str(home))
+    tempfile.tempdir = None  # heeds them from now on
+    profile = home / "profile_default" / "ipython_kernel_config.py"
+    profile.parent.mkdir()
+    profile.write_text('get_config().IPKernelApp.log_level = "ERROR"\n', "utf-8")
 
 
-def own_address() -> str:
-    """This machine's address in its network, as far as can be told; asks nobody."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        try:
-            s.connect(("192.0.2.1", 9))  # sends nothing; picks the way out
-            return s.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
+def voila_app():
+    """Voilà's application, which reads no settings from files."""
+    path = sys.path  # without a voila.py of settings, as in the working folder
+    sys.path = [p for p in path if not Path(p or ".", "voila.py").is_file()]
+    try:
+        from voila.app import Voila
+    except ImportError as e:
+        raise StudyError(
+            f"the page needs Voilà, and {e.name} is not installed: "
+            "pip install 'selfplay-kit[notebooks]', or start it by run.py"
+        ) from e
+    finally:
+        sys.path = path
+
+    class Server(Voila):
+        def load_config_file(self, *args, **options) -> None:
+            pass  # what `serve` says holds, and nothing beside it
+
+    return Server
 
 
 def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int):
@@ -95,6 +122,10 @@ def settings(home: Path, ip: str, port: int, word: str, people: int, ready: int)
     class Door(PasswordIdentityProvider):
         def get_handlers(self) -> list[tuple[str, object]]:
             return [("/login", Word)]
+
+        def get_token(self, handler) -> str | None:
+            typed = super().get_token(handler)
+            return self.token if typed and same_word(typed, self.token) else None
 
     class Rooms(AsyncMappingKernelManager):
         def __init__(self, **options):
@@ -171,49 +202,54 @@ def serve(
     """Serve the study until Ctrl-C. ``people`` may be there at once, ``ready`` pages
     wait for the next to come. ``word`` stands in the address; by default a random one
     where others can reach it, none (``""``) on this machine alone."""
-    try:
-        from voila.app import Voila
-    except ImportError as e:
-        raise StudyError(
-            f"the page needs Voilà, and {e.name} is not installed: "
-            "pip install 'selfplay-kit[notebooks]', or start it by run.py"
-        ) from e
+    ip, word = clean_host(ip), None if word is None else clean_word(word)
+    for what, value, least, most in (
+        ("port", port, 1, 65535),
+        ("people", people, 1, 1000),
+        ("ready", ready, 0, 100),
+    ):
+        if type(value) is not int or not least <= value <= most:
+            raise StudyError(f"{what} is {least} to {most}; got {value!r}")
     study = Study(folder)
-    where, stop = host(load(study.settings))
-    here = str(Path(__file__).resolve().parents[1])  # the pages use this very copy
-    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ |= {VARIABLE: where, FOLDER: str(study.folder.resolve())}
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     if word is None:
         word = "".join(secrets.choice(CODE_LETTERS.lower()) for _ in range(6))
         word = "" if is_loopback(ip) else word
-    print(told(study, ip, port, word), flush=True)
-    with tempfile.TemporaryDirectory(prefix="study-page-") as home:
-        os.environ["IPYTHONDIR"] = home  # nobody's start-up files
-        profile = Path(home) / "profile_default" / "ipython_kernel_config.py"
-        profile.parent.mkdir()
-        profile.write_text('get_config().IPKernelApp.log_level = "ERROR"\n', "utf-8")
+    with tempfile.TemporaryDirectory(
+        prefix="study-page-", ignore_cleanup_errors=True
+    ) as home:
+        isolate(Path(home))
+        server = voila_app()
+        where, stop = host(load(study.settings))
+        here = str(Path(__file__).resolve().parents[1])  # pages use this very copy
+        paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ |= {VARIABLE: where, FOLDER: str(study.folder.resolve())}
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         page = Path(home) / "page.ipynb"
         page.write_text(notebook(study.settings.title), "utf-8")
+        print(told(study, ip, port, word), flush=True)
+        config = settings(Path(home), ip, port, word, people, ready)
         try:
-            Voila.launch_instance(
-                [str(page)],
-                config=settings(Path(home), ip, port, word, people, ready),
-            )
+            server.launch_instance([str(page)], config=config)
         finally:
             stop()
 
 
 def told(study: Study, ip: str, port: int, word: str) -> str:
     """What to tell whoever starts it, with the address for the class."""
-    at = own_address() if ip in ("0.0.0.0", "::", "") else ip
-    address = f"http://{at}:{port}/" + (f"?token={word}" if word else "")
+    address = page_address(ip, port, word)
     s = study.settings
     lines = [
         f"Study: {study.folder}, {len(study.participants())} participants so far, "
         f"{s.games} games each.",
         f"The address for the class:  {address}",
     ]
+    if quote(word, safe="") != word:
+        lines.append(f"The word, for those who type it:  {word}")
+    if "%" in ip:
+        lines.append(
+            "Browsers open no address with a scope (the part after %): take another "
+            "one of this machine, or --host ::"
+        )
     if is_loopback(ip):
         lines.append("Only this machine can open it. For a class: --host 0.0.0.0")
     else:
