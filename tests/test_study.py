@@ -8,6 +8,7 @@ import csv
 import doctest
 import multiprocessing
 import random
+import re
 import sys
 from collections import Counter
 
@@ -371,6 +372,50 @@ def test_the_tables_hold_what_was_played(tmp_path):
         "person" if m.seat == deal.seat else "model" for m in game.moves
     )
     assert [m["error"] for m in moves if m["text"] == "'" + texts[1]] == ["no_prefix"]
+
+
+SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−"
+
+
+def begins_a_formula(text):
+    """Whether any piece of ``text`` could be one, wherever a cell may begin."""
+    pieces = re.split(r"[,;|\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]", text)
+    unseen = ' "\xa0\u3000\x00\x1f\u200b\ufeff'
+    return any(p.lstrip(unseen)[:1] in tuple(SIGNS) for p in pieces)
+
+
+@given(st.text(st.sampled_from(SIGNS + ",;|\t\n\r\u2028 \"\xa0\x00\ufeff'a1")))
+def test_no_cell_begins_a_formula_and_every_text_comes_back(text):
+    safe = results.cell(text)
+    assert not begins_a_formula(safe) and results.original(safe) == text
+
+
+@given(st.text())
+def test_any_text_comes_back_from_a_cell(text):
+    assert results.original(results.cell(text)) == text
+
+
+@pytest.mark.parametrize("text", ["1 book - 2 hats", "a@b", "x = y", "it's", "(-1)"])
+def test_a_sign_inside_a_text_stays_as_it_is(text):
+    assert results.cell(text) == text
+
+
+def test_a_table_has_no_formula_at_any_separator(tmp_path):
+    study = made(tmp_path, partners=("fair", "blind"))
+    session = study.join()
+    deal = session.begin()
+    game = deal.game
+    typed = [f"[message] hi{gap}{sign}1+1" for sign in SIGNS for gap in ";\t\n\r,"]
+    typed += [" =1", "\t@x", '\n"=1"', "'=1", "🎩"]
+    for text in typed:
+        session.move(game.submit(text).moves[-1])
+    _, moves = results.to_csv(study, tmp_path / "out")
+    raw = moves.read_text("utf-8-sig")
+    assert not begins_a_formula(raw.replace('""', '"'))
+    for separator in ",;\t":
+        for line in csv.reader(raw.splitlines(), delimiter=separator):
+            assert not any(c.lstrip()[:1] in tuple(SIGNS) for c in line)
+    assert [results.original(m["text"]) for m in read_csv(moves)] == typed
 
 
 def test_an_aborted_game_says_who_gave_up(tmp_path):
