@@ -57,10 +57,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _new(given: argparse.Namespace) -> int:
     from .partners import partner
 
-    names = tuple(filter(None, given.partners.split(",")))
     settings = Settings(
-        partners=names,
-        objectives=tuple(given.objective.split(",")),
+        partners=_listed(given.partners),
+        objectives=_listed(given.objective),
         games=given.games,
         design=given.design,
         seed=given.seed,
@@ -73,6 +72,10 @@ def _new(given: argparse.Namespace) -> int:
     lists = {k: ", ".join(getattr(settings, k)) for k in ("partners", "objectives")}
     print(MADE.format(**asdict(settings) | lists, folder=given.folder))
     return 0
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, names.split(","))))
 
 
 def _serve(given: argparse.Namespace) -> int:

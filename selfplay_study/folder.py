@@ -112,7 +112,7 @@ class Study:
             )
         try:
             given = json.loads(where.read_text("utf-8"))
-            self.settings = Settings(**given)
+            self.settings = Settings.of(given)
         except (ValueError, TypeError) as e:
             names = ", ".join(f.name for f in fields(Settings))
             raise StudyError(f"{where}: {e}. What may stand there: {names}") from e

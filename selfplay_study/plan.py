@@ -7,8 +7,9 @@ the order of consent), so nothing has to be looked up or shared between processe
 from __future__ import annotations
 
 import random
+import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from selfplay_kit.rules import OBJECTIVES, SPLITS
@@ -29,6 +30,26 @@ write nothing in a game that tells who you are.
 With your code you can go on later, and you can have your games deleted, here or by \
 asking {contact}. They are used {purpose}."""
 THANKS = "Thank you for playing. Your games are saved under your code."
+
+
+TEXTS = ("title", "consent", "thanks", "contact", "purpose", "approval")
+
+
+def _shown(value: Any) -> str:
+    """A value that is refused, cut where it is long."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an integer of thousands of digits has no text
+        return f"a number of {value.bit_length()} bits"
+
+
+def _names(what: str, given: Any) -> tuple[str, ...]:
+    """A list of names as a tuple."""
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"{what} is a list of names; got {_shown(given)}")
+    if odd := [n for n in given if type(n) is not str or not n.strip()]:
+        raise ValueError(f"{what} is a list of names; got {_shown(odd[0])} in it")
+    return tuple(given)
 
 
 @dataclass(frozen=True)
@@ -61,30 +82,68 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("partners", "objectives"):
-            given = getattr(self, name)
-            if isinstance(given, str):
-                raise ValueError(f"{name} is a list of names; got {given!r}")
-            object.__setattr__(self, name, tuple(given))
-        wrong = None
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        if wrong := self._wrong_type() or self._wrong():
+            raise ValueError(wrong)
+
+    @classmethod
+    def of(cls, data: Any) -> Settings:
+        """The settings in ``data``, as read from JSON. Raises ``ValueError``."""
+        if not isinstance(data, dict):
+            raise ValueError(f"settings are an object, {{...}}; got {_shown(data)}")
+        names = [f.name for f in fields(cls)]
+        if unknown := [k for k in data if k not in names]:
+            raise ValueError(f"no setting is called {', '.join(map(repr, unknown))}")
+        if "partners" not in data:
+            raise ValueError("partners are missing")
+        return cls(**data)
+
+    def _wrong_type(self) -> str | None:
+        """What is no text, no number, ... where there must be one."""
+        for name in TEXTS:
+            text = getattr(self, name)
+            if type(text) is not str:
+                return f"{name} is a text; got {_shown(text)}"
+            if any("\ud800" <= c <= "\udfff" for c in text):
+                return f"{name} holds half an emoji, which no page can show: {text!a}"
+        if type(self.show_points) is not bool:
+            return f"show_points is true or false; got {_shown(self.show_points)}"
+        if type(self.seed) is not int or abs(self.seed) >= 2**63:
+            return f"seed is a whole number of up to 18 digits; got {_shown(self.seed)}"
+        t = self.temperature
+        if type(t) not in (int, float) or not 0 <= t <= 100:
+            return f"temperature is a number from 0 to 100; got {_shown(t)}"
+        if not isinstance(self.weights, Mapping) or not all(
+            type(k) is str and type(v) in (str, type(None))
+            for k, v in self.weights.items()
+        ):
+            return f"weights holds a text or null for each player; got {_shown(self.weights)}"
+        return None
+
+    def _wrong(self) -> str | None:
+        """What can't be, although its type may."""
         if not self.partners or len(set(self.partners)) < len(self.partners):
-            wrong = f"partners are one or more different names; got {self.partners}"
-        elif not self.objectives or not set(self.objectives) <= set(OBJECTIVES):
-            wrong = f"objectives are of {', '.join(OBJECTIVES)}; got {self.objectives}"
-        elif type(self.games) is not int or not 1 <= self.games <= 100:
-            wrong = f"games, for each participant, are 1 to 100; got {self.games!r}"
-        elif self.design not in DESIGNS:
-            wrong = f"design is {' or '.join(DESIGNS)}; got {self.design!r}"
-        elif self.design == "within" and self.games < len(self.partners):
-            wrong = (
+            return f"partners are one or more different names; got {self.partners}"
+        if not set(self.objectives) <= set(OBJECTIVES):
+            return f"objectives are of {', '.join(OBJECTIVES)}; got {self.objectives}"
+        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            return f"objectives are one or more, each once; got {self.objectives}"
+        if type(self.games) is not int or not 1 <= self.games <= 100:
+            return (
+                f"games, for each participant, are 1 to 100; got {_shown(self.games)}"
+            )
+        if self.design not in DESIGNS:
+            return f"design is {' or '.join(DESIGNS)}; got {_shown(self.design)}"
+        if self.design == "within" and self.games < len(self.partners):
+            return (
                 f"design 'within' needs a game for each of {len(self.partners)} "
                 f"partners; games is {self.games}. Ask for more, or for 'between'"
             )
-        elif self.split not in SPLITS:
-            wrong = f"split is one of {', '.join(SPLITS)}; got {self.split!r}"
-        elif self.weights and set(self.weights) != set(self.players()):
-            wrong = f"weights has a hash for each of {self.players()}"
-        if wrong:
-            raise ValueError(wrong)
+        if self.split not in SPLITS:
+            return f"split is one of {', '.join(SPLITS)}; got {_shown(self.split)}"
+        if self.weights and set(self.weights) != set(self.players()):
+            return f"weights has a hash for each of {self.players()}"
+        return None
 
     def player(self, partner: str, objective: str) -> str:
         """The name of the player that is ``partner`` under an objective."""

@@ -6,6 +6,7 @@ Nothing here needs a browser; the page in one is tested in browser/test_study.py
 import concurrent.futures
 import csv
 import doctest
+import json
 import multiprocessing
 import random
 import re
@@ -70,6 +71,7 @@ def play_one(session, person=None, partner=None, *, stop_after=None):
         ({"objectives": ("kind",)}, r"of semi, coop, strict; got \('kind',\)"),
         ({"games": 0}, "1 to 100; got 0"),
         ({"games": "5"}, "1 to 100; got '5'"),
+        ({"partners": ["fair", None]}, "list of names; got None in it"),
         ({"design": "both"}, "within or between; got 'both'"),
         ({"games": 1}, "'within' needs a game for each of 2"),
         ({"split": "all"}, "split"),
@@ -80,6 +82,61 @@ def play_one(session, person=None, partner=None, *, stop_after=None):
 def test_settings_that_cannot_be_are_refused(settings, told):
     with pytest.raises(ValueError, match=told):
         Settings(**{"partners": TWO, **settings})
+
+
+NO_NUMBERS = ["2", 2.0, True, None, [2], {}, float("nan"), float("inf"), -1, 10**4000]
+ODD = {
+    "games": NO_NUMBERS,
+    "temperature": ["1", True, None, [1], -0.1, 1e9, float("nan"), float("inf")],
+    "seed": ["0", 0.0, True, None, [0], float("nan"), 2**63, -(10**4000)],
+    "show_points": [0, 1, "true", "", None, [], 1.0],
+    "title": [None, 1, True, ["a"], {}, "half \ud83d"],
+    "consent": [None, 2.5, ["a"], "\udc00"],
+    "thanks": [False],
+    "contact": [["Ada"]],
+    "purpose": [0],
+    "approval": [None],
+    "design": [None, 1, ["within"], "Within", ""],
+    "split": [None, 0, ["test"], "Test"],
+    "partners": [None, "fair", 3, {"fair": 1}, ["fair", 1], ["fair", ""], [["fair"]]],
+    "objectives": [None, "semi", True, [], ["semi", "semi"], [None], [["semi"]]],
+    "weights": [None, [], "x", {"fair": 1, "blind": None}, {"fair": "a"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, many in ODD.items() for value in many]
+)
+def test_a_setting_of_the_wrong_type_is_refused_by_name(tmp_path, name, value):
+    with pytest.raises(ValueError, match=name) as e:
+        Settings(**{"partners": TWO, name: value})
+    assert len(str(e.value)) < 300
+    study = made(tmp_path)
+    file = study.folder / "settings.json"
+    given = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(given | {name: value}), "utf-8")
+    with pytest.raises(StudyError, match=r"settings\.json"):
+        Study(study.folder)
+
+
+@pytest.mark.parametrize("name", ["games", "seed", "temperature"])
+def test_a_number_too_long_to_be_printed_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}.*a number of \d+ bits"):
+        Settings(**{"partners": TWO, name: 10**5000})
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '"fair"', "{}", '{"game": 3}'])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
+    (tmp_path / "settings.json").write_text(text, "utf-8")
+    with pytest.raises(StudyError, match=r"settings\.json.*What may stand there"):
+        Study(tmp_path)
+
+
+@pytest.mark.parametrize("temperature", [0, 1, 0.3, 100])
+@pytest.mark.parametrize("seed", [0, -3, 2**62])
+def test_numbers_as_people_write_them_are_taken(temperature, seed):
+    s = Settings(TWO, temperature=temperature, seed=seed)
+    assert (s.temperature, s.seed) == (temperature, seed)
 
 
 @given(
@@ -775,6 +832,34 @@ def test_a_model_without_torch_is_told_of(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "'tiny-weak' is a model" in said and "greedy" in said
     assert not (tmp_path / "class").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--games 2.0", "--games two", "--games 0", "--seed 1.5", "--objective kind"]
+    + ["--games 1000000000000", "--design both", "--seed nan", "--objective ,"],
+)
+def test_an_option_of_the_wrong_kind_makes_no_folder(tmp_path, capsys, options):
+    where = tmp_path / "class"
+    try:
+        status = main(["new", str(where), "--partners", "fair", *options.split()])
+    except SystemExit as e:
+        status = e.code
+    said, name = capsys.readouterr().err, options.split()[0].removeprefix("--")
+    assert status in (1, 2) and name in said and not where.exists()
+
+
+@pytest.mark.parametrize(
+    "options", ["--port x", "--port 0", "--people 2.5", "--ready -1"]
+)
+def test_a_page_of_impossible_numbers_is_not_served(tmp_path, capsys, options):
+    study = made(tmp_path)
+    try:
+        status = main(["serve", str(study.folder), *options.split()])
+    except SystemExit as e:
+        status = e.code
+    assert status in (1, 2)
+    assert options.split()[0].removeprefix("--") in capsys.readouterr().err
 
 
 def test_the_commands(tmp_path, capsys):
