@@ -10,6 +10,8 @@ import argparse
 import sys
 from importlib import import_module
 
+from selfplay_kit.files import plain_output
+
 COMMANDS = (
     "bases",
     "binder",
@@ -28,6 +30,7 @@ COMMANDS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one experiment; returns the exit status."""
+    plain_output()
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "--threads",

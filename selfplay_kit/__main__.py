@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
+import json
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import files
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    files.plain_output()
     parser = argparse.ArgumentParser(prog="python -m selfplay_kit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _play(commands.add_parser("play", help="games between two players, into a file"))
@@ -97,9 +105,11 @@ def _go_rounds(given: argparse.Namespace) -> int:
     def show(r) -> None:
         m = r.metrics
         points, deals = m["mean_points"], m["agreement"]
+        between = ""  # one scenario has no interval
+        if points["low"] is not None:
+            between = f" [{points['low']:.2f}, {points['high']:.2f}]"
         print(
-            f"round {r.number:2d}: {points['value']:.2f} points a player "
-            f"[{points['low']:.2f}, {points['high']:.2f}], "
+            f"round {r.number:2d}: {points['value']:.2f} points per player{between}, "
             f"{deals['value']:.0%} deals, {sum(m['seconds'].values()):.0f} s",
             flush=True,
         )
@@ -144,36 +154,151 @@ def _go_play(given: argparse.Namespace) -> int:
 
     if len(given.players) > 2:
         raise ValueError(f"one or two players; got {len(given.players)}")
+    if given.games < 1:
+        raise ValueError(f"--games is 1 or more; got {given.games}")
     models = [n for n in given.players if n not in NEGOTIATORS]
     _set_threads(given, *(n for n in models if not n.startswith("endpoint:")))
     players = [_player(name, given) for name in given.players]
     pair = (players[0], players[-1])
+    goal = _objective(given.objective)
     rng = random.Random(f"{given.seed}/play")
     wanted = rng.choices(scenarios(given.split), k=given.games)
-    there = read_games(given.out) if given.out.exists() else []
-    already = Counter(t.scenario for t in there)
-    left = [s for s in wanted if not already[s] or already.subtract([s])]
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    with given.out.open("a", encoding="utf-8", newline="\n") as f:
+    if given.out.is_dir():
+        raise ValueError(f"--out is a file of JSON lines; {given.out} is a folder")
+    with files.one_writer(given.out):
+        there = _resumed(given, pair, goal)
+        already = Counter(t.scenario for t in there)
+        left = [s for s in wanted if not already[s] or already.subtract([s])]
+        with given.out.open("a", encoding="utf-8", newline="\n") as f:
 
-        def keep(i, t) -> None:
-            f.write(t.to_json() + "\n")
-            f.flush()
+            def keep(i, t) -> None:
+                f.write(t.to_json() + "\n")
+                f.flush()
 
-        try:
-            seed = f"{given.seed}/{len(there)}"
-            there += play_games(
-                pair, left, _objective(given.objective), seed=seed, on_end=keep
-            )
-        except RuntimeError:
-            print(f"{given.out} keeps what was played; the same command goes on")
-            raise
+            try:
+                seed = f"{given.seed}/{len(there)}"
+                play_games(pair, left, goal, seed=seed, on_end=keep)
+            except RuntimeError:
+                print(f"{given.out} keeps what was played; the same command goes on")
+                raise
+        there = read_games(given.out)  # in their order there, now and the next time
+    print(f"{given.out}: {len(there)} games, {len(left)} of them played now")
     for metric, m in summarise(there).items():
         print(_row(metric, m))
     for player in dict.fromkeys(players):
         if hasattr(player, "usage"):
             print(f"{player.name}: {player.usage}")
     return 0
+
+
+def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
+    """The games that ``--out`` holds, if all that decided them is what is asked for
+    now; ``ValueError`` says what differs. ``FILE.config.json`` keeps it; a file of the
+    first edition has none and is held against what its games tell."""
+    from .rounds import read_games
+    from .rules import scenarios
+
+    out = given.out
+    where = out.with_name(out.name + ".config.json")
+    wanted: dict[str, Any] = {"lambda": goal.lam, "split": given.split}
+    wanted |= {"seed": given.seed}
+    for seat, player in enumerate(pair):
+        wanted |= {f"player {seat}'s {k}": v for k, v in _decides(player).items()}
+    _mend(out)
+    there = read_games(out) if out.exists() else []
+    asked = json.loads(json.dumps(wanted))
+    kept = files.read_json(where) if there and where.exists() else {}
+    differs = {k: (kept[k], v) for k, v in asked.items() if kept.get(k, v) != v}
+    names, pool = (pair[0].name, pair[1].name), set(scenarios(given.split))
+    for n, t in enumerate(there, 1):
+        if t.players != names:
+            differs.setdefault(f"players of game {n}", (t.players, names))
+        if t.objective != goal:
+            differs.setdefault(f"lambda of game {n}", (t.objective.lam, goal.lam))
+        if not str(t.seed).startswith(f"{given.seed}/"):
+            differs.setdefault(f"seed of game {n}", (t.seed, given.seed))
+        if t.scenario not in pool:
+            differs.setdefault(f"game {n}", ("another split", given.split))
+        if differs:
+            told = "; ".join(
+                f"{k}: {a} there, {b} asked" for k, (a, b) in differs.items()
+            )
+            raise ValueError(
+                f"{out} holds {len(there)} games that were decided by something else "
+                f"({told}). Nothing was played. Choose another --out, or ask for what "
+                f"is there{f' (kept in {where.name})' * bool(kept)}."
+            )
+    if not kept:
+        if there:
+            print(
+                f"{out} has no {where.name}: that its games had the same temperature, "
+                "weights and prompt is not known",
+                file=sys.stderr,
+            )
+            wanted["games before this was kept"] = len(there)
+        files.write_text(where, json.dumps(wanted, indent=1) + "\n")
+    return there
+
+
+def _decides(player: Any) -> dict[str, Any]:
+    """All of a player that decides its games."""
+    from .game import Game
+    from .rules import SEMI, scenarios
+
+    prompt: Any
+    position = Game(scenarios("train")[0], SEMI).position()  # any one: how it reads
+    if hasattr(player, "lm"):
+        from .dialogue import dialogue
+
+        lm, report = player.lm, player.lm.report
+        prompt = [turn.ids for turn in dialogue(lm, position)]
+        told = {"weights": report.weights_hash, "precision": report.given}
+        told |= {"temperature": player.temperature, "limit": lm.max_new_tokens}
+    elif hasattr(player, "base_url"):
+        from .protocol import STYLES
+
+        prompt = STYLES[player.style].system(position)
+        how = {"key_from", "concurrency", "retries", "timeout", "usage"}
+        decisive = [f.name for f in fields(player) if f.name not in how]
+        told = {name: getattr(player, name) for name in decisive}
+        told["base_url"] = _without_secrets(player.base_url)
+    else:
+        return {"name": player.name}
+    digest = hashlib.sha256(str(prompt).encode()).hexdigest()
+    return {"name": player.name, **told, "prompt": digest}
+
+
+def _without_secrets(url: str) -> str:
+    """An address without a user, a password or a query, any of which may be a key."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _mend(out: Path) -> None:
+    """Put a last line that was cut aside, so that the file can be gone on with."""
+    from .game import Transcript
+
+    raw = out.read_bytes() if out.exists() else b""
+    whole, end, tail = raw.rpartition(b"\n")
+    if not tail.strip() or raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return  # UTF-16 is explained by who reads it
+    try:
+        Transcript.from_json(tail.decode("utf-8-sig"))
+        tail += b"\n"
+        whole, aside = whole + end + tail, ""
+    except ValueError:
+        aside = f"{out.name}.cut"
+        with out.with_name(aside).open("ab") as f:
+            f.write(tail + b"\n")
+        whole += end
+        print(
+            f"the last line of {out} was cut when writing was interrupted: it is put "
+            f"aside in {aside}, and its game is played again",
+            file=sys.stderr,
+        )
+    with files.replacing(out, "wb") as f:
+        f.write(whole)
 
 
 def _objective(told: str):
@@ -246,8 +371,6 @@ def _score(p: argparse.ArgumentParser) -> None:
 
 
 def _go_score(given: argparse.Namespace) -> int:
-    import json
-
     from .claims import exact, free
     from .consistency import inconsistency
     from .language import language

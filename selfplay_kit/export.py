@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .cloning import View, read_back, views
 from .endpoint import chat_messages
+from .files import read_json
 from .rounds import Config, RunError, keep, read_rounds
 
 
@@ -62,7 +63,7 @@ def kept_views(folder: str | Path, number: int) -> list[View]:
 
 def read_config(folder: str | Path) -> Config:
     """The configuration of the run in ``folder``."""
-    there = json.loads((Path(folder) / "config.json").read_text("utf-8"))
+    there = read_json(Path(folder) / "config.json")
     return Config(**{k: v for k, v in there.items() if k in Config.__annotations__})
 
 

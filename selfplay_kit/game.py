@@ -10,9 +10,21 @@ games at once, in ``play``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from .protocol import MAX_MOVES, MAX_TRIES, Line, Move, Position, Reading, parse
+from .files import json_line, legible
+from .protocol import (
+    ERRORS,
+    MAX_MOVES,
+    MAX_TRIES,
+    Line,
+    Move,
+    Position,
+    Reading,
+    parse,
+)
 from .rules import Objective, Scenario, Share
 
 
@@ -147,12 +159,12 @@ def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
     for move in moves:
         if move.seat == seat:
             if move.error:
-                lines.append(Line("tried", move.text, move.tokens))
+                lines.append(Line("tried", legible(move.text), move.tokens))
                 lines.append(Line("correction", move.error))
             else:
-                lines.append(Line("mine", move.text, move.tokens))
+                lines.append(Line("mine", legible(move.text), move.tokens))
         elif not move.error:
-            reading = parse(move.text, (99, 99, 99))
+            reading = parse(legible(move.text), (99, 99, 99))
             proposed = reading.kind == "propose"
             lines.append(
                 Line("proposed", "") if proposed else Line("theirs", reading.text)
@@ -217,7 +229,7 @@ class Transcript:
 
     def to_json(self) -> str:
         """One line of JSON; :meth:`from_json` is its inverse."""
-        return json.dumps(
+        return json_line(
             {
                 "counts": self.scenario.counts,
                 "values": self.scenario.values,
@@ -233,9 +245,7 @@ class Transcript:
                 "aborted": self.aborted,
                 "players": self.players,
                 "seed": self.seed,
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
+            }
         )
 
     @classmethod
@@ -243,28 +253,63 @@ class Transcript:
         """Read one line; ``ValueError`` says what is wrong with it."""
         try:
             d = json.loads(line)
-            moves = tuple(
-                Move(
-                    text=m["text"],
-                    tokens=tuple(m["tokens"]) if "tokens" in m else None,
-                    seat=m["seat"],
-                    error=m["error"],
-                )
-                for m in d["moves"]
-            )
-            a, b = d["values"]
+            a, b = (_numbers(d, "values", some) for some in d["values"])
+            x, y = _numbers(d, "points")
+            names = tuple(_is(n, str, "a name in players") for n in d["players"])
             return cls(
-                scenario=Scenario(tuple(d["counts"]), (tuple(a), tuple(b))),
-                objective=Objective(d["lambda"]),
-                first=d["first"],
-                moves=moves,
-                points=(d["points"][0], d["points"][1]),
-                agreed=d["agreed"],
-                aborted=d["aborted"],
-                players=(d["players"][0], d["players"][1]),
+                scenario=Scenario(_numbers(d, "counts"), (a, b)),
+                objective=Objective(_is(d["lambda"], (int, float), "lambda")),
+                first=_seat(d["first"], "first"),
+                moves=tuple(_move(m, n) for n, m in enumerate(d["moves"])),
+                points=(x, y),
+                agreed=_is(d["agreed"], bool, "agreed"),
+                aborted=_is(d["aborted"], bool, "aborted"),
+                players=(names[0], names[1]),
                 seed=d["seed"],
             )
         except (KeyError, TypeError, IndexError, json.JSONDecodeError) as e:
             raise ValueError(
                 f"not a transcript line ({type(e).__name__}: {e}): {line[:80]!r}"
             ) from e
+
+
+def _move(m: dict[str, Any], number: int) -> Move:
+    """A recorded move; what has another type than it was written with (``null``, NaN
+    after a way through a table) is named."""
+    place, error = f"move {number}", m["error"]
+    if error is not None and error not in ERRORS:
+        raise ValueError(f"the error of {place} is {json.dumps(error)}, no known one")
+    tokens = m.get("tokens")
+    return Move(
+        text=_is(m["text"], str, f"the text of {place}"),
+        tokens=None if tokens is None else _numbers(m, "tokens"),
+        seat=None if m["seat"] is None else _seat(m["seat"], f"the seat of {place}"),
+        error=error,
+    )
+
+
+_KINDS = {str: "text", bool: "true or false", (int, float): "a number"}
+
+
+def _is(value: Any, kind: Any, what: str) -> Any:
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        given = json.dumps(value)
+        raise ValueError(f"{what} is {given[:40]}, where {_KINDS[kind]} is expected")
+    return value
+
+
+def _seat(value: Any, what: str) -> int:
+    if value not in (0, 1):
+        raise ValueError(
+            f"{what} is {json.dumps(value)[:40]}, where seat 0 or 1 is expected"
+        )
+    return int(value)
+
+
+def _numbers(d: dict[str, Any], key: str, some: Iterable[Any] | None = None) -> tuple:
+    """The whole numbers at ``key``, also where a table made 3.0 of 3."""
+    found = tuple(d[key] if some is None else some)
+    for n in found:
+        if n != _is(n, (int, float), f"a number in {key}") // 1:
+            raise ValueError(f"{key} holds {n}, where whole numbers are expected")
+    return tuple(map(int, found))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .files import legible
 from .game import Game, Transcript
 from .play import on_end as on_end  # notebooks find it here, too
 from .protocol import ERRORS, Move, share_text
@@ -192,7 +193,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], caption: str) -> _
     """An HTML table with a caption; every cell is escaped."""
 
     def cells(tag: str, row: Sequence[Any]) -> str:
-        return "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in row)
+        return "".join(f"<{tag}>{html.escape(legible(str(c)))}</{tag}>" for c in row)
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return _Html(

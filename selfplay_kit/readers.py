@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from .files import foreign, read_json, read_text
 from .game import Transcript
 from .protocol import MESSAGE, PROPOSE, Move, parse, propose
 from .rules import COOP, ITEMS, SEMI, STRICT, Objective, Scenario, Share
@@ -33,8 +34,7 @@ def format_of(path: str | Path) -> str:
         if (path / "results").is_dir():
             return "released"
     else:
-        with path.open(encoding="utf-8", errors="replace") as f:
-            start = f.readline().strip()
+        start = read_text(path).lstrip("\ufeff\n\t ")[:10]
         if start.startswith("{"):
             return "kit"
         if start.startswith("<input>"):
@@ -67,7 +67,7 @@ def read_lewis(path: str | Path, *, perspectives: bool = False) -> list[Transcri
     """
     path, found = Path(path), []
     views: Counter[tuple] = Counter()
-    lines = path.read_text("utf-8").splitlines()
+    lines = read_text(path).split("\n")
     for n, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -162,7 +162,8 @@ def read_released(
     logs of its web interface have another form and are not read.
     """
     folder = Path(folder)
-    files = sorted((folder / "results").glob("*.json"))
+    found = sorted((folder / "results").glob("*.json"))
+    files = [f for f in found if not foreign(f.name)]
     if not files:
         raise ValueError(
             f"{folder} has no results/*.json: it is empty, or no output folder of the "
@@ -172,7 +173,7 @@ def read_released(
     for file in files:
         try:
             game, scores = _released_game(folder, file.stem)
-        except (KeyError, TypeError, json.JSONDecodeError, FileNotFoundError) as e:
+        except (KeyError, IndexError, TypeError, FileNotFoundError) as e:
             raise ValueError(f"{file}: {type(e).__name__}: {e}") from e
         except ValueError as e:
             raise ValueError(f"{file}: {e}") from e
@@ -195,7 +196,7 @@ def read_released(
 def _released_game(
     folder: Path, name: str
 ) -> tuple[dict[str, Any], tuple[float, float]]:
-    r = _json(folder / "results" / f"{name}.json")
+    r = read_json(folder / "results" / f"{name}.json")
     values = (_triple(r["p0_values"]), _triple(r["p1_values"]))
     scenario = Scenario(_triple(r["counts"]), values)
     shares = [r[f"p{p}_allocation"] and _triple(r[f"p{p}_allocation"]) for p in (0, 1)]
@@ -205,11 +206,18 @@ def _released_game(
             f"is_valid_deal is {r['is_valid_deal']}, but the allocations {shares} "
             f"{'make' if agreed else 'do not make'} up the pool {scenario.counts}"
         )
-    chats = [_json(folder / "json_logs" / f"{name}_p{p}.json") for p in (0, 1)]
+    chats = [read_json(folder / "json_logs" / f"{name}_p{p}.json") for p in (0, 1)]
+    for file, chat in zip(("p0", "p1"), chats, strict=True):
+        for n, m in enumerate(chat):
+            if not isinstance(m["content"], str):
+                raise ValueError(
+                    f"message {n} of json_logs/{name}_{file}.json has the content "
+                    f"{json.dumps(m['content'])[:40]}, where text is expected"
+                )
     said = [[m["content"] for m in c if m["role"] == "assistant"] for c in chats]
     heard = [[m["content"] for m in c if m["role"] == "user"] for c in chats]
     tries = [
-        _tries((folder / "text_logs" / f"{name}_p{p}.txt").read_text("utf-8"), said[p])
+        _tries(read_text(folder / "text_logs" / f"{name}_p{p}.txt"), said[p])
         for p in (0, 1)
     ]
     order = [int(m["role"] == "user") for m in chats[0] if m["role"] != "system"]
@@ -261,10 +269,6 @@ def _tries(log: str, accepted: list[str]) -> dict[int, list[tuple[str, str]]]:
         found.setdefault(at, []).append((block, _TOLD[error[1]]))
         start = error.end()
     return found
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
 
 
 def _triple(d: dict[str, int]) -> Share:

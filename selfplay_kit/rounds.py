@@ -10,23 +10,25 @@ A run is a function of its :class:`Config`, into a folder of its own::
     config.json
     round-03/games.jsonl  metrics.json  model/  done
 
-``done`` is written last and holds the hashes of the rest. A round without it is
-played again from the whole round before; the outcome is the same.
+``done`` is written last and holds the hashes of the kit's own files. A round without
+it is played again from the whole round before; the outcome is the same. Files of other
+programs (``.DS_Store``, a sync service's copies) are no part of a run and are left
+alone. One program writes at a time.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import adapters
+from . import adapters, files
 from .cloning import FILTERS, View, make_sample, views
 from .game import Transcript
 from .lm_player import LMPlayer
@@ -130,6 +132,12 @@ class Round:
         """The round's model (round 0: the base)."""
         if self.number == 0:
             return load_model(config.base, config.precision)
+        if not (self.folder / "model").is_dir():
+            raise RunError(
+                f"{self.folder} was finished without its model (two programs that "
+                "write one folder can leave it so). To play this round and the later "
+                f"ones again, delete {self.folder.name} and those after it."
+            )
         return load_model(self.folder / "model", config.precision)
 
 
@@ -157,15 +165,30 @@ def run(
     ``crossplay.best_response``).
     ``progress(what, done, of)`` is told of each game and training step,
     ``on_round`` of each round that is whole, those found in the folder too. Raises
-    :class:`RunError` for a folder of another configuration or damaged files, and
+    :class:`RunError` for a folder of another configuration, one that another program
+    is writing or one with damaged files, and
     :class:`~selfplay_kit.training.TrainingError` when training can't go on; what
     was finished stays.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base, config.precision)
     _can_learn(config, base)
-    _claim(config, folder, base, partner)
+    folder.mkdir(parents=True, exist_ok=True)
+    whole: list[Round] = []
+    if (folder / "config.json").exists():
+        _claim(config, folder, base, partner)
+        whole = read_rounds(folder, limit=config.rounds)
+    if len(whole) <= config.rounds:  # one that is complete is only read
+        with files.one_writer(folder, RunError):
+            _claim(config, folder, base, partner)
+            return _go_on(config, folder, base, partner, progress, on_round)
+    for one in whole:
+        if on_round:
+            on_round(one)
+    return whole
+
+
+def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
     done = read_rounds(folder, limit=config.rounds)
     if on_round:
         for whole in done:
@@ -173,9 +196,8 @@ def run(
     lm = base if len(done) < 2 else done[-1].model(config)
     for number in range(len(done), config.rounds + 1):
         here = folder / f"round-{number:02d}"
-        if here.exists():
-            shutil.rmtree(here)
-        here.mkdir()
+        _clear(here)
+        here.mkdir(exist_ok=True)
         started = time.perf_counter()
         training: dict[str, Any] = {}
         if number:
@@ -189,18 +211,21 @@ def run(
                 lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
             training = _learn(config, number, lm, sides, progress)
             save_model(lm, here / "model")
+        model = _own_files(here)  # now: what appears while it plays is not the kit's
         trained = time.perf_counter()
         games = _play(config, number, lm, partner, progress)
         played = time.perf_counter()
-        _write(here / "games.jsonl", "".join(t.to_json() + "\n" for t in games))
+        lines = "".join(t.to_json() + "\n" for t in games)
+        files.write_text(here / "games.jsonl", lines)
         metrics = summarise(games, Objective(config.lam), seed=config.seed) | {
             "round": number,
             "training": training,
             "seconds": {"train": trained - started, "play": played - trained},
             "weights": weights_hash(lm.model),
         }
-        _write(here / "metrics.json", json.dumps(metrics, indent=1))
-        _write(here / "done", json.dumps(_hashes(here), indent=1))
+        files.write_text(here / "metrics.json", json.dumps(metrics, indent=1))
+        hashes = _hashes(here, ("games.jsonl", "metrics.json", *model))
+        files.write_text(here / "done", json.dumps(hashes, indent=1))
         done.append(Round(number, here, metrics))
         if on_round:
             on_round(done[-1])
@@ -294,10 +319,13 @@ def _claim(
         wanted["partner"] = partner.name
     where = folder / "config.json"
     if not where.exists():
-        _write(where, json.dumps(wanted | {"model": base.report.as_dict()}, indent=1))
+        text = json.dumps(wanted | {"model": base.report.as_dict()}, indent=1)
+        files.write_text(where, text)
         return
     try:
-        there = json.loads(where.read_text("utf-8"))
+        there = files.read_json(where)
+        if not isinstance(there, dict):
+            raise ValueError(f"it holds {json.dumps(there)[:40]}, no configuration")
     except ValueError as e:
         raise RunError(
             f"{where} can't be read ({e}), so what this folder holds is not known. "
@@ -323,7 +351,8 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
     """The whole rounds of a run folder, in order, up to the first that is missing.
 
     Raises :class:`RunError` where a finished round's files are not what was
-    written.
+    written. Files that aren't the kit's don't count, also where the first edition
+    listed them in ``done``.
     """
     folder = Path(folder)
     rounds: list[Round] = []
@@ -332,12 +361,14 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
         if not (here / "done").exists():
             break
         try:
-            written = json.loads((here / "done").read_text("utf-8"))
-        except ValueError:
+            written = dict(files.read_json(here / "done"))
+        except (ValueError, TypeError):
             break  # "done" itself was cut short: the round is played again
-        found = _hashes(here)
-        changed = [f for f, h in written.items() if found.get(f) != h]
-        if changed:
+        own = {name: h for name, h in written.items() if _is_own(name)}
+        for name in ("games.jsonl", "metrics.json"):
+            own.setdefault(name, "")
+        there = _hashes(here, (name for name in own if (here / name).is_file()))
+        if changed := [name for name, h in own.items() if there.get(name) != h]:
             raise RunError(
                 f"{here} was finished, but {', '.join(changed)} "
                 f"{'is' if len(changed) == 1 else 'are'} not what was written then "
@@ -345,22 +376,30 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
                 f"again, delete {here.name} and those after it; the rounds before it "
                 "are whole."
             )
-        metrics = json.loads((here / "metrics.json").read_text("utf-8"))
-        rounds.append(Round(len(rounds), here, metrics))
+        rounds.append(Round(len(rounds), here, files.read_json(here / "metrics.json")))
     return rounds
 
 
 def read_games(path: str | Path) -> list[Transcript]:
-    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line."""
-    games = []
-    text = Path(path).read_text("utf-8").removesuffix("\n")
-    for n, line in enumerate(text.split("\n"), 1):  # a message may hold U+2028
+    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
+    lines and byte order marks are passed over."""
+    games: list[Transcript] = []
+    lines = files.read_text(path).split("\n")  # a message may hold U+2028
+    for n, line in enumerate(lines, 1):
+        if not (line := line.strip("\ufeff \t")):
+            continue
         try:
             games.append(Transcript.from_json(line))
         except ValueError as e:
+            last = not any(rest.strip() for rest in lines[n:])
+            cut = last and isinstance(e.__cause__, json.JSONDecodeError)
             raise ValueError(
-                f"{path}, line {n}: {e}. The {n - 1} lines before it are whole; a "
-                "cut last line means that writing was interrupted."
+                f"{path}, line {n}: {e}. The {len(games)} games before it are whole"
+                + (
+                    "; a cut last line means that writing was interrupted."
+                    if cut
+                    else "."
+                )
             ) from e
     return games
 
@@ -382,17 +421,34 @@ def evaluate(
     return summarise(played, objective, seed=seed)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write whole or not at all: a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as f:
-        f.write(text)
-    part.replace(path)
+def _is_own(name: str) -> bool:
+    """Whether a file of a round is the kit's, by its path in the round's folder."""
+    folder, _, rest = name.partition("/")
+    if rest:
+        return folder == "model" and not any(map(files.foreign, rest.split("/")))
+    return name in ("games.jsonl", "metrics.json")
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def _own_files(folder: Path) -> list[str]:
+    inside = (f for f in sorted(folder.rglob("*")) if f.is_file())
+    return [n for f in inside if _is_own(n := f.relative_to(folder).as_posix())]
+
+
+def _hashes(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """The hash of each file of a round in ``names``, by default all of the kit's."""
     return {
-        f.relative_to(folder).as_posix(): sha256(f)
-        for f in sorted(folder.rglob("*"))
-        if f.is_file() and f.name != "done" and not f.name.endswith(".part")
+        name: sha256(folder / name)
+        for name in (_own_files(folder) if names is None else names)
     }
+
+
+def _clear(here: Path) -> None:
+    """Remove what a round that was cut short left; other programs' files stay."""
+    for f in sorted(here.rglob("*"), reverse=True):  # a folder after what is in it
+        if f.is_dir():
+            with suppress(OSError):  # not empty
+                f.rmdir()
+        elif f.suffix == ".part" or (name := f.relative_to(here).as_posix()) == "done":
+            f.unlink()
+        elif _is_own(name):
+            f.unlink()

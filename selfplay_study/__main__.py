@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from selfplay_kit.files import plain_output
+
 from .commands import arguments
 
 
 def main(given: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    plain_output()
     parser = argparse.ArgumentParser(
         prog="python -m selfplay_study",
         description="A human study with a class: make, serve, look at, export, delete.",

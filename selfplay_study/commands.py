@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from .folder import Study
+from .folder import Study, clean_code
 from .plan import DESIGNS, Settings
 
 MADE = """\
@@ -104,6 +104,8 @@ def _show(given: argparse.Namespace) -> int:
         f"{people} participant{'s' * (people != 1)}{' (SIMULATED)' * simulated}, "
         f"{len(ended)} games, {len(games) - len(ended)} left in the middle."
     )
+    if copies := [path.name for path in study.copies()]:
+        print(f"Not counted, as no participant's file: {', '.join(copies)}")
     for objective in study.settings.objectives:
         some = [g for g in games if g["objective"] == objective]
         measure = "joint" if objective == "coop" else "model_points"
@@ -148,6 +150,10 @@ def _csv(given: argparse.Namespace) -> int:
 def _delete(given: argparse.Namespace) -> int:
     study = Study(given.folder)
     lines = study.delete(given.code)
-    print(f"Deleted {lines} lines. Tables that were exported before still hold them;")
-    print(f"this writes them again:  python run.py study csv {given.folder}")
+    print(
+        f"Deleted {lines} lines, their copies and their rows in the tables of "
+        f"{given.folder}. What was copied elsewhere still holds them."
+    )
+    if left := study.mentions(clean_code(given.code)):
+        print(f"The code is still in {', '.join(map(str, left))}: see to it by hand.")
     return 0

@@ -15,16 +15,21 @@ Left out: pay, accounts, a clock.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import random
+import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from selfplay_kit.files import foreign, json_line, read_json, replacing, write_text
 from selfplay_kit.game import Game, Transcript
 from selfplay_kit.protocol import Move
 from selfplay_kit.rules import OBJECTIVES, scenarios
@@ -33,6 +38,7 @@ from .plan import Settings
 
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that looks like another
 CODE_LENGTH = 6
+_CODE = re.compile(f"[{CODE_LETTERS}]{{{CODE_LENGTH}}}")
 
 
 class StudyError(RuntimeError):
@@ -111,17 +117,19 @@ class Study:
                 f"python -m selfplay_study new {self.folder} --partners ..."
             )
         try:
-            given = json.loads(where.read_text("utf-8"))
-            self.settings = Settings.of(given)
+            self.settings = Settings.of(read_json(where))
         except (ValueError, TypeError) as e:
             names = ", ".join(f.name for f in fields(Settings))
-            raise StudyError(f"{where}: {e}. What may stand there: {names}") from e
+            where_it_is = "" if str(where) in str(e) else f"{where}: "
+            raise StudyError(f"{where_it_is}{e}. What may stand there: {names}") from e
 
     @classmethod
     def new(cls, folder: str | Path, settings: Settings) -> Study:
         """Make the folder; one that holds anything is left alone (an error)."""
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (
+            not folder.is_dir() or any(not foreign(f.name) for f in folder.iterdir())
+        ):
             raise StudyError(
                 f"{folder} is there and not empty. Nothing was touched: choose a new "
                 "folder for a new study."
@@ -129,7 +137,7 @@ class Study:
         for part in ("slots", "games"):
             (folder / part).mkdir(parents=True)
         text = json.dumps(asdict(settings), indent=1, ensure_ascii=False)
-        (folder / "settings.json").write_text(text + "\n", "utf-8", newline="\n")
+        write_text(folder / "settings.json", text + "\n")
         return cls(folder)
 
     def join(self, *, simulated: bool = False) -> Session:
@@ -157,29 +165,57 @@ class Study:
         return Session(self, code)
 
     def delete(self, typed: str) -> int:
-        """Remove all that is kept of a participant; returns how many lines it was.
-        Files that were exported before still hold it."""
-        code = clean_code(typed)
-        try:
-            lines = self._file(code).read_bytes().count(b"\n")
-            self._file(code).unlink()
-        except FileNotFoundError:
+        """Remove all that this folder keeps of a participant: its file, copies of it
+        that a sync service or an editor made, its rows in exported tables. Returns how
+        many lines its file had. What left the folder is not reached; files of other
+        kinds that hold the code are named by :meth:`mentions`."""
+        code, lines, gone = clean_code(typed), 0, False
+        for path in self.mentions(code):
+            if code in path.name.upper() or _is_of(path, code):
+                if path == self._file(code):
+                    lines = path.read_bytes().count(b"\n")
+                path.unlink(missing_ok=True)
+                gone = True
+            elif path.suffix.lower() == ".csv":
+                gone |= _drop_rows(path, code)
+        if not gone:
             raise StudyError(
                 f"There is nothing under the code {show_code(code)}: it is mistyped, "
                 "or was deleted before."
-            ) from None
+            )
         return lines
 
+    def mentions(self, code: str) -> list[Path]:
+        """The files of this folder that hold ``code``, in name or content."""
+        forms = (code, show_code(code))
+        raw = [f.encode(e) for f in forms for e in ("utf-8", "utf-16-le", "utf-16-be")]
+
+        def holds(file: Path) -> bool:
+            content = file.read_bytes()
+            return code in file.name.upper() or any(form in content for form in raw)
+
+        return [f for f in sorted(self.folder.rglob("*")) if f.is_file() and holds(f)]
+
     def participants(self) -> list[Participant]:
-        """All participants, in the order of their places."""
-        found = [read(path) for path in (self.folder / "games").glob("*.jsonl")]
+        """All participants, in the order of their places. A participant's file has the
+        code for its name; any other (see :meth:`copies`) is none."""
+        found = [read(path) for path in self._games() if _CODE.fullmatch(path.stem)]
         return sorted((p for p in found if p), key=lambda p: p.slot)
+
+    def copies(self) -> list[Path]:
+        """Files beside the participants' that are none of theirs, such as the copies
+        that a sync service makes when two computers wrote one file."""
+        return [path for path in self._games() if not _CODE.fullmatch(path.stem)]
+
+    def _games(self) -> list[Path]:
+        return sorted((self.folder / "games").glob("*.jsonl"))
 
     def _file(self, code: str) -> Path:
         return self.folder / "games" / f"{code}.jsonl"
 
     def _take_slot(self) -> int:
-        slot = sum(1 for _ in (self.folder / "slots").iterdir())
+        slots = (self.folder / "slots").iterdir()
+        slot = sum(bool(re.fullmatch(r"\d{4,}", f.name)) for f in slots)
         while True:  # making a file is one step: of two who try, one makes it
             try:
                 with (self.folder / "slots" / f"{slot:04d}").open("xb"):
@@ -258,7 +294,7 @@ class Session:
 def _append(path: Path, event: dict[str, Any], *, sync: bool = False) -> None:
     """Add one line, whole, and never to a file that was deleted; with ``sync`` it
     survives a power cut as well."""
-    line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+    line = json_line(event) + "\n"
     mode = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
     try:
         file = os.open(path, mode)
@@ -275,6 +311,35 @@ def _append(path: Path, event: dict[str, Any], *, sync: bool = False) -> None:
             os.fsync(file)
     finally:
         os.close(file)
+
+
+def _is_of(path: Path, code: str) -> bool:
+    """Whether a file under any name is a copy of the file of ``code``."""
+    consents = (e for e in _events(path) if e["event"] == "consent")
+    return any(e.get("code") == code for e in consents)
+
+
+def _drop_rows(path: Path, code: str) -> bool:
+    """Write a table again without the rows of ``code``, in its own encoding; whether
+    there were any."""
+    raw = path.read_bytes()
+    for encoding in ("utf-8", "utf-16", "latin-1"):  # a spreadsheet may have saved it
+        with suppress(UnicodeError):
+            text = raw.decode(encoding)
+            break
+    head = text.partition("\n")[0]
+    sign = max(",;\t", key=head.count)
+    table = list(csv.reader(io.StringIO(text, newline=""), delimiter=sign))
+    forms = (code, show_code(code))  # in the first column
+    kept = [row for row in table if not row or row[0].strip() not in forms]
+    if len(kept) == len(table):
+        return False
+    with io.StringIO(newline="") as out:
+        csv.writer(out, delimiter=sign).writerows(kept)
+        again = out.getvalue().encode(encoding)
+    with replacing(path, "wb") as f:
+        f.write(again)
+    return True
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

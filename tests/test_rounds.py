@@ -93,7 +93,7 @@ def files(folder):
 
 def test_the_folder(whole, config):
     names = {f.name for f in whole.iterdir()}
-    assert names == {"config.json", "round-00", "round-01", "round-02"}
+    assert names == {".lock", "config.json", "round-00", "round-01", "round-02"}
     for n in range(3):
         here = whole / f"round-{n:02d}"
         expected = FILES if n == 0 else FILES | {"model"}
@@ -384,7 +384,7 @@ def test_a_disk_that_is_full_while_games_are_written(
     copied, config, whole, monkeypatch
 ):
     shutil.rmtree(copied / "round-02")
-    write = rounds._write
+    write = rounds.files.write_text
 
     def half(path, text):
         if path.name == "games.jsonl":
@@ -392,7 +392,7 @@ def test_a_disk_that_is_full_while_games_are_written(
             full()
         write(path, text)
 
-    monkeypatch.setattr(rounds, "_write", half)
+    monkeypatch.setattr(rounds.files, "write_text", half)
     with pytest.raises(OSError, match="No space left"):
         run(config, copied)
     assert [r.number for r in read_rounds(copied)] == [0, 1]
@@ -461,6 +461,142 @@ def test_after_the_advice_of_the_message_all_is_well(copied, config, whole):
     assert outcome(copied) == outcome(whole)
 
 
+# Other programs -----------------------------------------------------------------
+
+FOREIGN = (
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+    "._games.jsonl",
+    "Icon\r",
+    "games-LAPTOP7.jsonl",
+    "metrics (1).json",
+    "games (Ann's conflicted copy 2026-01-02).jsonl",
+    "~$notes.docx",
+    "notes.txt",
+    ".stfolder/x",
+    "more/notes.txt",
+    "model/.DS_Store",
+    "model/model-LAPTOP7.safetensors",
+    "model/config (1).json",
+)
+
+
+def put(folder, name, text):
+    path = folder / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError:  # Windows has no name that ends in a carriage return
+        assert sys.platform == "win32"
+    return path
+
+
+def test_files_of_other_programs_are_no_part_of_a_round(config, whole, tmp_path):
+    folder, small = tmp_path / "run", replace(config, rounds=1)
+    put(folder, ".DS_Store", "before")
+    put(folder, "config (1).json", "before")
+
+    def looks(what, done, of):  # somebody looks at the folder while it plays
+        if done == of and "play" in what:
+            for name in FOREIGN:
+                put(folder / f"round-{what[6]:0>2}", name, "one")
+
+    run(small, folder, progress=looks)
+    assert {n: outcome(whole)[n] for n in ("round-00", "round-01")} == outcome(folder)
+    for n in (0, 1):
+        here = folder / f"round-{n:02d}"
+        listed = set(json.loads((here / "done").read_text("utf-8")))
+        assert not listed & set(FOREIGN)
+        assert {"games.jsonl", "metrics.json"} <= listed
+        assert ("model/model.safetensors" in listed) == (n == 1)
+        for name in FOREIGN:
+            put(here, name, "two")
+    shutil.rmtree(folder / "round-01" / "more")
+    assert len(read_rounds(folder)) == 2
+    run(small, folder, progress=lambda *a: pytest.fail("something was done"))
+
+
+def test_what_others_put_into_a_round_that_was_cut_short_stays(copied, config, whole):
+    here = copied / "round-02"
+    (here / "done").unlink()
+    (here / "games.jsonl").write_text("half", "utf-8")
+    for name in FOREIGN:
+        put(here, name, "theirs")
+    run(config, copied)
+    assert outcome(copied) == outcome(whole)
+    theirs = [n for n in FOREIGN if not n.startswith("model/model-") and n != "Icon\r"]
+    assert all((here / name).read_text("utf-8") == "theirs" for name in theirs)
+    run(config, copied, progress=lambda *a: pytest.fail("something was done"))
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "games-LAPTOP7.jsonl", "model/.x"])
+@pytest.mark.parametrize("now", ["changed", None])
+def test_a_list_of_the_first_edition_may_name_them(copied, config, name, now):
+    here = copied / "round-01"
+    listed = json.loads((here / "done").read_text("utf-8")) | {name: "0" * 64}
+    (here / "done").write_text(json.dumps(listed), "utf-8")
+    if now:
+        put(here, name, now)
+    assert len(read_rounds(copied)) == 3
+    run(config, copied, progress=lambda *a: pytest.fail("something was done"))
+
+
+@pytest.mark.parametrize("text", ["null", "[1, 2]", "3", '"x"', '{"games.jsonl":'])
+def test_a_done_that_lists_nothing_is_no_whole_round(copied, text):
+    (copied / "round-02" / "done").write_text(text, "utf-8")
+    assert len(read_rounds(copied)) == 2
+    (copied / "round-02" / "done").write_text("{}", "utf-8")
+    with pytest.raises(RunError, match=r"games\.jsonl, metrics\.json are not what"):
+        read_rounds(copied)
+
+
+def test_a_round_that_two_programs_left_without_its_model(copied, config):
+    here = copied / "round-02"
+    listed = json.loads((here / "done").read_text("utf-8"))
+    kept = {k: v for k, v in listed.items() if not k.startswith("model/")}
+    (here / "done").write_text(json.dumps(kept), "utf-8")
+    shutil.rmtree(here / "model")
+    with pytest.raises(RunError, match=r"without its model.*delete round-02"):
+        run(replace(config, rounds=3), copied)
+
+
+def test_a_configuration_saved_with_a_byte_order_mark(copied, config):
+    where = copied / "config.json"
+    where.write_text(where.read_text("utf-8"), "utf-8-sig")
+    assert len(run(config, copied)) == 3
+    where.write_text("[]", "utf-8")
+    with pytest.raises(RunError, match=r"holds .*no configuration"):
+        run(config, copied)
+
+
+def test_one_program_writes_a_folder_at_a_time(config, whole, tmp_path):
+    """A second tab is told who writes; it neither waits nor clears what is half done.
+    The lock of a program that was killed holds nobody up."""
+    folder, refused = tmp_path / "run", []
+
+    def second_tab(what, done, of):
+        if what == "round 1: train" and not refused:
+            before = files(folder)
+            with pytest.raises(RunError) as e:
+                run(config, folder)
+            refused.append(str(e.value))
+            assert files(folder) == before
+
+    run(replace(config, rounds=1), folder, progress=second_tab)
+    assert f"process {os.getpid()} on " in refused[0] and "since 20" in refused[0]
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, json.dumps(asdict(config)), folder, "2: play"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode in (-signal.SIGTERM, -9, 1), child.stderr
+    run(config, folder)
+    assert outcome(folder) == outcome(whole)
+    assert not list(folder.glob(".lock.json"))
+
+
 def a_game(text):
     s = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
     game = Game(s, SEMI).submit(f"[message] {text}")
@@ -471,19 +607,52 @@ def test_a_truncated_line_is_named_by_its_number(tmp_path):
     lines = [a_game(f"game {n}").to_json() for n in range(3)]
     path = tmp_path / "games.jsonl"
     path.write_text("\n".join(lines)[:-30], "utf-8")
-    with pytest.raises(ValueError, match=r"games\.jsonl, line 3: .*2 lines before"):
+    with pytest.raises(ValueError, match=r"games\.jsonl, line 3: .*2 games before"):
         read_games(path)
     path.write_text("\n".join([lines[0], lines[1][:40], lines[2]]) + "\n", "utf-8")
     with pytest.raises(ValueError, match="line 2"):
         read_games(path)
 
 
-@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\u2029", "\r", "\x0c", "é"])
+ODD = [
+    "\u2028",
+    "\x85",
+    "\u2029",
+    "\r",
+    "\x0c",
+    "é",
+    "\ud83d",
+    "\udc00\ud800",
+    "\ufeff",
+]
+
+
+@pytest.mark.parametrize("sign", ODD)
 def test_games_file_holds_any_text(tmp_path, sign):
     games = [a_game(f"one {sign} two"), a_game("three")]
     path = tmp_path / "games.jsonl"
-    rounds._write(path, "".join(t.to_json() + "\n" for t in games))
+    rounds.files.write_text(path, "".join(t.to_json() + "\n" for t in games))
     assert read_games(path) == games
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n", "\n \t\n\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_games_file_as_editors_leave_it(tmp_path, end, mark):
+    games = [a_game("one é"), a_game("two")]
+    line = "\r\n" if "\r" in end else "\n"
+    text = mark + (line + mark).join(t.to_json() for t in games) + end
+    (tmp_path / "games.jsonl").write_bytes(text.encode("utf-8"))
+    assert read_games(tmp_path / "games.jsonl") == games
+
+
+def test_half_an_emoji_reaches_a_model_as_text_it_can_read(lm):
+    t = a_game("hi \ud83d")
+    assert t.replay().moves[0].text == "[message] hi \ud83d", "the record keeps it"
+    assert summarise([t])["words"]["value"] == 2
+    for v in views([t]):
+        make_sample(v, lm)
+        for line in v.transcript.replay().position(v.seat).lines:
+            line.text.encode("utf-8")
 
 
 def test_an_illegal_scenario_in_a_file_is_named(tmp_path):

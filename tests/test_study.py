@@ -224,7 +224,7 @@ def test_a_folder_that_is_no_study_says_what_to_do(tmp_path):
     with pytest.raises(StudyError, match=r"'partner'.*What may stand there: partners"):
         Study(tmp_path)
     (tmp_path / "settings.json").write_text("{", "utf-8")
-    with pytest.raises(StudyError, match=r"settings.json: Expecting"):
+    with pytest.raises(StudyError, match=r"settings.json is not whole JSON .Expecting"):
         Study(tmp_path)
 
 
@@ -882,7 +882,8 @@ def test_the_commands(tmp_path, capsys):
     code = study.participants()[0].code
     capsys.readouterr()
     assert main(["delete", where, code]) == 0
-    assert "exported before still hold them" in capsys.readouterr().out
+    assert "What was copied elsewhere still holds them" in capsys.readouterr().out
+    assert len(read_csv(tmp_path / "class" / "csv" / "games.csv")) == 14
     for p in study.participants():
         study.delete(p.code)
     assert main(["csv", where]) == 0
