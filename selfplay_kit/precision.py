@@ -11,6 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
@@ -23,10 +24,11 @@ class Machine:
     """What a device can do, as far as precision goes."""
 
     device: str
-    memory: float  # bytes that are free on it; infinite where that is not known
+    memory: float  # bytes: free on a GPU, else what this process may use; or infinite
     bf16: bool  # computes bf16 in hardware
     bitsandbytes: bool
     capability: tuple[int, int] | None = None  # of an NVIDIA GPU
+    limit: str = ""  # the file with the container's limit, where that is the memory
 
     @classmethod
     def of(cls, device: str | None) -> Machine:
@@ -38,7 +40,8 @@ class Machine:
         device = device or ("cuda" if gpu else "cpu")
         quant = find_spec("bitsandbytes") is not None
         if not device.startswith("cuda"):
-            return cls(device, _memory(), _cpu_bf16(torch), quant)
+            memory, limit = memory_and_limit()
+            return cls(device, memory, _cpu_bf16(torch), quant, limit=limit)
         if not gpu:
             raise ValueError(
                 f"device {device!r} was asked for, and torch {torch.__version__} sees "
@@ -93,7 +96,10 @@ def _automatic(machine: Machine, parameters: int) -> tuple[str, str]:
     said = f"{size / 1e9:.2f} GB of weights in {half}"
     if size <= SHARE * machine.memory:
         return half, f"auto: {said} fit, and {machine.device} computes in it"
-    said += f" are over {SHARE:.0%} of the {machine.memory / 1e9:.1f} GB there are"
+    whose = (
+        f"this container may use ({machine.limit})" if machine.limit else "there are"
+    )
+    said += f" are over {SHARE:.0%} of the {machine.memory / 1e9:.1f} GB {whose}"
     if machine.bitsandbytes:
         return "4bit", f"auto: {said}"
     return half, f"auto: {said}, and there is no bitsandbytes for 4 bits"
@@ -140,11 +146,57 @@ def keep_layout(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _memory() -> float:
+def memory_and_limit(root: Path = Path("/")) -> tuple[float, str]:
+    """The bytes of memory that this process may use (infinite if unknown), and the
+    file that sets the limit if that is a container's or a job's and not the machine.
+
+    What is free at the moment doesn't count: the same model on the same machine gets
+    the same precision, so that a run can be resumed. Control groups of both versions
+    are read below ``root``, this process's own and all above it
+    (https://docs.kernel.org/admin-guide/cgroup-v2.html, cgroup-v1/memory.html).
+    """
+    limits = [(_physical(), "")]
+    for file in _limit_files(root):
+        try:
+            text = file.read_text("ascii").strip()
+        except (OSError, ValueError):
+            continue
+        if text.isdigit():  # and not "max"
+            limits.append((float(text), str(file)))
+    return min(limits, key=lambda limit: limit[0])
+
+
+def _limit_files(root: Path) -> list[Path]:
+    """Where limits of this process may be written, from its own group upwards."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        groups = []
+    files = []
+    # without a mount of its own, a container's paths start at the top: hence "0::/"
+    for line in [*groups, "0::/", "0:memory:/"]:
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if controllers == "":
+            top, name = root / "sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            top, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        own = Path(path.strip("/"))
+        files += [top / group / name for group in (own, *own.parents)]
+    return files
+
+
+def _physical() -> float:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+    except (AttributeError, ValueError, OSError):  # Windows
+        pass
+    try:
+        import psutil  # comes with Jupyter's kernel
+    except ImportError:
         return float("inf")
+    return psutil.virtual_memory().total
 
 
 def _cpu_bf16(torch: Any) -> bool:

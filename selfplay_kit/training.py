@@ -123,13 +123,22 @@ def fine_tune(
 
 
 def must_be_trainable(lm: LanguageModel) -> None:
-    """:class:`TrainingError` for whole weights in a precision that can't learn."""
+    """:class:`TrainingError` for whole weights in a precision that can't learn.
+
+    bf16 keeps 8 bits of a number, so it drops an update that is smaller than about
+    1/500 to 1/250 of its weight: at the usual rates most of them. Copies in fp32 would only help within a round,
+    as what is saved and played is rounded again (Micikevicius et al. 2018, 3.1).
+    """
     given = lm.report.given
-    if given in ("4bit", "8bit", "fp16") and not adapters.adapted(lm.model):
-        raise TrainingError(
-            f"{lm.report.name}: weights in {given} can't be trained themselves. Train "
-            "an adapter (lora=16, or --lora 16), or load in bf16 or fp32."
-        )
+    if given == "fp32" or adapters.adapted(lm.model):
+        return
+    why = {"bf16": "most updates are smaller than its rounding and would be lost"}
+    raise TrainingError(
+        f"{lm.report.name}: whole weights in {given} can't be trained themselves"
+        f" ({why.get(given, 'its numbers are too coarse for updates')}). Train an "
+        "adapter (lora=16, or --lora 16), or load in fp32 (precision='fp32', or "
+        "--precision fp32)."
+    )
 
 
 @contextmanager

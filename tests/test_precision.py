@@ -1,12 +1,20 @@
 """Which precision is given for which asked, on machines of every kind."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from selfplay_kit.precision import PRECISIONS, Machine, choose  # noqa: E402
+from selfplay_kit import precision  # noqa: E402
+from selfplay_kit.precision import (  # noqa: E402
+    PRECISIONS,
+    Machine,
+    choose,
+    memory_and_limit,
+)
 
 T4 = Machine("cuda", 15e9, False, True, (7, 5))
 A100 = Machine("cuda", 80e9, True, True, (8, 0))
@@ -76,3 +84,108 @@ def test_a_gpu_that_is_not_there_is_an_error():
     with pytest.raises(ValueError, match="sees no GPU here"):
         Machine.of("cuda")
     assert Machine.of(None).device == Machine.of("cpu").device == "cpu"
+
+
+# Memory ---------------------------------------------------------------------------
+
+
+def system(root, files):
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return root
+
+
+V1, V2 = "sys/fs/cgroup/memory", "sys/fs/cgroup"
+UNLIMITED_V1 = "9223372036854771712\n"
+
+
+@pytest.mark.parametrize(
+    "files, expected, where",
+    [
+        pytest.param(
+            {"proc/self/cgroup": "0::/\n", f"{V2}/memory.max": "3000000\n"},
+            3_000_000,
+            "memory.max",
+            id="v2, a container's own view",
+        ),
+        pytest.param(
+            {
+                "proc/self/cgroup": "0::/user/job_7/step\n",
+                f"{V2}/user/job_7/step/memory.max": "max\n",
+                f"{V2}/user/job_7/memory.max": "2000000\n",
+                f"{V2}/user/memory.max": "5000000\n",
+            },
+            2_000_000,
+            "job_7/memory.max",
+            id="v2, a job's limit above the process's own group",
+        ),
+        pytest.param(
+            {
+                "proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/docker/abc\n0::/\n",
+                f"{V1}/memory.limit_in_bytes": "4000000\n",
+            },
+            4_000_000,
+            "memory.limit_in_bytes",
+            id="v1, paths of the host in a container",
+        ),
+        pytest.param(
+            {
+                "proc/self/cgroup": "4:memory:/slurm/job\n",
+                f"{V1}/slurm/job/memory.limit_in_bytes": "1000000\n",
+                f"{V1}/memory.limit_in_bytes": UNLIMITED_V1,
+            },
+            1_000_000,
+            "job/memory.limit_in_bytes",
+            id="v1, a job",
+        ),
+        pytest.param(
+            {f"{V2}/memory.max": "6000000"},
+            6_000_000,
+            "memory.max",
+            id="no list of groups",
+        ),
+        pytest.param({}, None, "", id="no container"),
+        pytest.param(
+            {"proc/self/cgroup": "0::/\n", f"{V2}/memory.max": "max\n"},
+            None,
+            "",
+            id="v2 without a limit",
+        ),
+        pytest.param(
+            {f"{V1}/memory.limit_in_bytes": UNLIMITED_V1}, None, "", id="v1 without"
+        ),
+        pytest.param(
+            {"proc/self/cgroup": "nonsense\n", f"{V2}/memory.max": "?\n"},
+            None,
+            "",
+            id="nonsense",
+        ),
+    ],
+)
+def test_the_limit_of_a_container_is_its_memory(files, expected, where, tmp_path):
+    memory, limit = memory_and_limit(system(tmp_path, files))
+    assert memory == (precision._physical() if expected is None else expected)
+    assert limit.endswith(where) and bool(limit) == bool(where)
+
+
+def test_auto_heeds_the_limit_and_names_it():
+    small = Machine("cpu", 2e9, True, False, limit="/sys/fs/cgroup/memory.max")
+    picked, why = choose("auto", small, 10**9)
+    assert picked == "bf16"
+    assert "2.0 GB this container may use (/sys/fs/cgroup/memory.max)" in why
+
+
+def test_the_machine_is_the_container(monkeypatch):
+    monkeypatch.setattr(precision, "memory_and_limit", lambda: (5e8, "/a/memory.max"))
+    here = Machine.of("cpu")
+    assert (here.memory, here.limit) == (5e8, "/a/memory.max")
+
+
+def test_a_system_without_sysconf_asks_psutil_or_nobody(monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.delattr(precision.os, "sysconf", raising=False)
+    assert precision._physical() == psutil.virtual_memory().total
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert precision._physical() == float("inf")

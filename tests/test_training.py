@@ -78,6 +78,7 @@ def test_half_precision_on_a_cpu_trains_by_the_attention_of_play(
     losses = []
     for checkpointing in (False, True):
         lm = load_model(tiny_base, precision)
+        lm.model = adapters.attach(lm.model, 2, seed=0)
         how = {"epochs": 1, "checkpointing": checkpointing, "loss_of": loss_of}
         losses.append(fine_tune(lm, lessons, **how).losses)
         assert not decode.attends_grouped(lm.model)
@@ -168,3 +169,29 @@ def test_an_adapter_on_half_precision_learns_with_scaled_gradients(tiny_base, le
     assert {p.dtype for p in lm.model.parameters() if p.requires_grad} == {
         torch.float32
     }
+
+
+@pytest.mark.parametrize("given", ["bf16", "fp16"])
+def test_whole_weights_in_half_precision_are_refused_with_the_remedy(
+    tiny_base, lessons, given
+):
+    lm = load_model(tiny_base, given)
+    before = weights_hash(lm.model)
+    with pytest.raises(TrainingError, match=rf"in {given} can't .*lora=16.*fp32"):
+        fine_tune(lm, lessons, epochs=1)
+    assert weights_hash(lm.model) == before
+    lm.model = adapters.attach(lm.model, 2, seed=0)
+    training.must_be_trainable(lm)
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+def test_nearly_all_that_is_trained_moves(tiny_base, lessons, lora):
+    """At the default rate, in fp32 whole and in bf16 by an adapter."""
+    lm = load_model(tiny_base, "bf16" if lora else "fp32")
+    if lora:
+        lm.model = adapters.attach(lm.model, lora, seed=0)
+    trained = [p for p in lm.model.parameters() if p.requires_grad and p.dim() > 1]
+    before = [p.detach().clone() for p in trained]
+    fine_tune(lm, lessons, epochs=1)
+    moved = sum((p != b).sum().item() for p, b in zip(trained, before, strict=True))
+    assert moved > 0.95 * sum(p.numel() for p in trained)
