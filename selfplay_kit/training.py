@@ -126,8 +126,9 @@ def must_be_trainable(lm: LanguageModel) -> None:
     """:class:`TrainingError` for whole weights in a precision that can't learn.
 
     bf16 keeps 8 bits of a number, so it drops an update that is smaller than about
-    1/500 to 1/250 of its weight: at the usual rates most of them. Copies in fp32 would only help within a round,
-    as what is saved and played is rounded again (Micikevicius et al. 2018, 3.1).
+    1/250 of its weight: at the usual rates most of them. Copies in fp32 would only
+    help within a round, as the model is rounded again to be saved and played
+    (Micikevicius et al. 2018, section 3.1, on such copies).
     """
     given = lm.report.given
     if given == "fp32" or adapters.adapted(lm.model):
