@@ -16,6 +16,19 @@ from pathlib import Path
 from typing import Any
 
 CARD = "selfplay_kit.json"
+MERGE = (
+    "Merge it into its base with peft (merge_and_unload, then save_pretrained) and "
+    "load the whole model that this writes"
+)
+# what an adapter's configuration may say; everything else in it must be off, as it
+# would change more than W to W + BA and be lost at play
+PLAIN = set(
+    "peft_type task_type base_model_name_or_path revision peft_version auto_mapping "
+    "inference_mode r lora_alpha lora_dropout target_modules exclude_modules "
+    "fan_in_fan_out use_rslora layers_to_transform layers_pattern rank_pattern "
+    "alpha_pattern megatron_core qalora_group_size init_lora_weights".split()
+)
+OFF: tuple = (None, False, "none", [], {})
 
 
 def adapted(model: Any) -> bool:
@@ -104,26 +117,114 @@ def forget(model: Any) -> None:
 
 def save(model: Any, folder: Path, base: str) -> None:
     """Write the adapter alone; ``base`` is the name of the weights under it."""
-    model.peft_config["default"].base_model_name_or_path = base
+    name, _, revision = ("" if Path(base).exists() else base).partition("@")
+    model.peft_config["default"].base_model_name_or_path = name or base
+    model.peft_config["default"].revision = revision or None
     model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # a form that nobody filled in
 
 
 def load(model: Any, folder: Path) -> Any:
-    """``model`` with the adapter that stands in ``folder``, in fp32, to be trained
-    further. ``ValueError`` where it can't be read or does not fit."""
+    """``model`` with the adapter in ``folder``, in fp32, to be trained further.
+    ``ValueError`` where it can't be read, does not fit, or changes more than linear
+    layers."""
     with _quiet():
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict, load_peft_weights
 
+    if adapted(model):
+        raise ValueError(f"the adapter in {folder} belongs on another one. {MERGE}.")
+    _must_be_plain(folder)
     try:
         with _quiet():
             lora = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
-        return lora.eval()
+        held = set(load_peft_weights(str(folder), device="cpu"))
+    except MemoryError:
+        raise
     except Exception as e:
         raise ValueError(
             f"the adapter in {folder} can't be put on this model ({type(e).__name__}: "
             f"{e}). It may be damaged or cut short, or made for another architecture."
         ) from e
+    wanted = set(get_peft_model_state_dict(lora, save_embedding_layers=False))
+    if odd := sorted(held ^ wanted):
+        raise ValueError(
+            f"the adapter in {folder} was made for another architecture or is cut "
+            f"short: {len(odd)} of its {len(held)} tensors have no layer here, or the "
+            f"layer no tensor ({odd[0]}, ...)"
+        )
+    words = bare(lora).get_input_embeddings().weight
+    if any(m.base_layer.weight is words for m in _layers(lora)):
+        raise ValueError(
+            f"the adapter in {folder} changes the embeddings (or a head that shares "
+            f"their weights), and this kit folds in linear layers alone. {MERGE}."
+        )
+    return lora.eval()
+
+
+def _layers(model: Any) -> list[Any]:
+    return [m for m in model.modules() if hasattr(m, "lora_A")]
+
+
+def _must_be_plain(folder: Path) -> None:
+    config = read_config(folder)
+    if config.get("peft_type") != "LORA":
+        raise ValueError(
+            f"the adapter in {folder} is of type {config.get('peft_type')!r}, and this "
+            f"kit plays LORA. {MERGE}, if its type can be merged."
+        )
+    odd = [k for k, v in config.items() if k not in PLAIN and v not in OFF]
+    if config.get("init_lora_weights") not in (None, True, False, "gaussian"):
+        odd.append("init_lora_weights")
+    if odd:
+        said = ", ".join(f"{k}={config[k]!r}" for k in odd)
+        raise ValueError(
+            f"the adapter in {folder} is more than plain LoRA ({said}), and this kit "
+            f"would play it otherwise than it was trained. {MERGE}."
+        )
+    if not list(folder.glob("adapter_model.*")):
+        raise ValueError(
+            f"{folder} holds an adapter_config.json and no adapter_model.safetensors "
+            "(or .bin): fetch or make it again"
+        )
+    whole = ["model.safetensors*", "pytorch_model*.bin", "model-*.safetensors"]
+    if found := [f.name for pattern in whole for f in folder.glob(pattern)]:
+        raise ValueError(
+            f"{folder} holds an adapter and whole weights ({found[0]}): give each a "
+            "folder of its own, so that it is clear which is meant"
+        )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``peft``'s own configuration of the adapter in ``folder``."""
+    where = folder / "adapter_config.json"
+    try:
+        return json.loads(where.read_text("utf-8"))
+    except ValueError as e:
+        raise ValueError(
+            f"{where} can't be read ({e}): it is damaged or cut short"
+        ) from e
+
+
+def base_of(folder: Path) -> str:
+    """The name of the weights under the adapter in ``folder``: by its card, else by
+    ``peft``'s configuration, with the revision that this names. ``ValueError`` where
+    neither names them."""
+    if base := read_card(folder).get("base"):
+        return base
+    config = read_config(folder)
+    base, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if not base:
+        raise ValueError(
+            f"the adapter in {folder} does not say on which weights it was trained: "
+            "write their name into its adapter_config.json (base_model_name_or_path, "
+            "and the commit as revision)"
+        )
+    if is_adapter(Path(base)):
+        raise ValueError(
+            f"the adapter in {folder} names {base} as its base, and that is an adapter "
+            "itself: write the name of the whole model there"
+        )
+    return f"{base}@{revision}" if revision and not Path(base).is_dir() else base
 
 
 def write_card(folder: Path, **about: Any) -> None:
@@ -150,8 +251,9 @@ def is_adapter(folder: Path) -> bool:
 
 
 def must_fit(folder: Path, card: dict[str, Any], base: str, source: str) -> None:
-    """``ValueError`` unless the adapter in ``folder`` was made for these weights."""
-    if card.get("source") != source:
+    """``ValueError`` unless the adapter in ``folder`` was made for these weights, as
+    far as its card says; one without a card says nothing of the kind."""
+    if card and card.get("source") != source:
         raise ValueError(
             f"the adapter in {folder} belongs to weights "
             f"{str(card.get('source'))[:12]} ({card.get('base') or 'unnamed'}); "
@@ -167,4 +269,5 @@ def _quiet() -> Iterator[None]:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error here
         yield

