@@ -18,6 +18,7 @@ COMMANDS = (
     "crossplay",
     "downloads",
     "guide",
+    "intervals",
     "language",
     "ledger",
     "slice",

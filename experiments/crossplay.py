@@ -6,7 +6,7 @@ first once; models of different objectives are each told their own. A score is k
 for each pair in the folder of runs, and a rerun goes on from there.
 
 The file. A *number* is ``{value, low, high, n}``; over seeds it is their mean with a
-95 % t interval, and ``values`` holds each seed's (``null`` where it has none). A *cell*
+95 % t interval (of shares on the logit scale), and ``values`` holds each seed's (``null`` where it has none). A *cell*
 holds a number for each of ``meetings.KEPT`` (see ``selfplay_kit.crossplay.score``:
 points over all games; ``agreement`` a share), ``over`` (``seeds``, or ``scenarios``:
 one pair, n games, bootstrap) and ``games``, how many were played.
@@ -120,7 +120,7 @@ def transfer(study: Study, objective: str) -> dict[str, Any]:
             found = study.pair(a, b, objective)
             grid[i][j], grid[j][i] = (f[metric]["value"] for f in found)
     told = {"metric": metric, "base": base, "pairs": grid}
-    return told | gaps(grid, base["value"])
+    return told | gaps(grid, base["value"], metric)
 
 
 def the_objectives(study: Study) -> dict[str, Any]:
@@ -272,7 +272,8 @@ def the_probes(study: Study, target: str) -> dict[str, Any]:
         bound = study.bound(target, "honest")
         result["honest bound"] = study.searched(target, "honest")
         result["above honest bound"] = seeded(
-            [above(f["test"]["last points"], bound) for f in found]
+            [above(f["test"]["last points"], bound) for f in found],
+            "above honest bound",
         )
     last = result["test"]["last"]["row"]["value"]
     study.tell(f"probe against {target}: {fmean(rise):+.2f} points, to {last:.2f}")

@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.metrics import seed_interval
+from selfplay_kit.metrics import SHARE, SIGNED, bounds_of, t_interval
 
 from .said import seeded
 
 
-def gaps(grid: Sequence[Sequence[float]], base: float) -> dict[str, Any]:
+def gaps(
+    grid: Sequence[Sequence[float]], base: float, metric: str = ""
+) -> dict[str, Any]:
     """``self``, ``cross``, ``lost`` and ``kept`` of ``transfer`` from what each seed
-    has with each, and ``by seed``."""
+    has with each of ``metric``, and ``by seed``."""
 
     def both(i: int, j: int) -> float:
         return (grid[i][j] + grid[j][i]) / 2
@@ -41,7 +43,8 @@ def gaps(grid: Sequence[Sequence[float]], base: float) -> dict[str, Any]:
         made = {"cross": cross, "lost": lost}
         if own(every) > base:
             made["kept"] = kept
-        found = {name: jackknife(count, f) for name, f in made.items()}
+        ends = {"cross": SHARE, "lost": SIGNED} if bounds_of(metric) else {}
+        found = {n: jackknife(count, f, ends.get(n)) for n, f in made.items()}
         each = [fmean(both(i, j) for j in every if j != i) for i in every]
         found["by seed"] = {
             "cross": each,
@@ -51,19 +54,23 @@ def gaps(grid: Sequence[Sequence[float]], base: float) -> dict[str, Any]:
                 for i in every
             ],
         }
-    return {"self": seeded([grid[i][i] for i in every])} | found
+    return {"self": seeded([grid[i][i] for i in every], metric)} | found
 
 
-def jackknife(count: int, f: Callable[[Sequence[int]], float]) -> dict[str, Any]:
+def jackknife(
+    count: int,
+    f: Callable[[Sequence[int]], float],
+    bounds: tuple[float, float] | None = None,
+) -> dict[str, Any]:
     """``f(seeds)`` of all ``count`` seeds, with the 95 % t interval of the jackknife:
     each seed is left out once. ``values`` are the pseudo-values. Where two seeds
     leave one, there is no interval."""
+    from scipy.stats import sem
+
     value = f(range(count))
     if count < 3:
         return {"value": value, "low": None, "high": None, "n": count}
     without = [f([s for s in range(count) if s != i]) for i in range(count)]
     pseudo = [count * value - (count - 1) * x for x in without]
-    found = seed_interval(pseudo)
-    half = (found["high"] - found["low"]) / 2
-    ends = {"value": value, "low": value - half, "high": value + half}
-    return found | ends | {"values": pseudo}
+    found = t_interval(value, float(sem(pseudo)), count, bounds=bounds)
+    return found | {"values": pseudo}

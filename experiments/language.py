@@ -20,9 +20,10 @@ same numbers. What ``data/reference/language.json`` holds:
                 ``recall``: {value, low, high, n}} with the 95 % Wilson interval
 
 A METRIC's ``value`` is the mean over seeds of training with the 95 % t interval
-between them, ``n`` seeds, ``values`` by seed. Of ``metrics`` (see ``summarise``):
-agreement, mean_points, mean_joint, error_rate, abort_rate, messages, words,
-points_agreed, gain_all, gain_agreed, nash_distance, maxmin_distance, first_mover.
+between them (of shares and correlations on the logit scale), ``n`` seeds, ``values``
+by seed. Of ``metrics`` (see ``summarise``): agreement, mean_points, mean_joint,
+error_rate, abort_rate, messages, words, points_agreed, gain_all, gain_agreed,
+nash_distance, maxmin_distance, first_mover.
 Of ``language``: vocabulary, entropy_1, entropy_2, distinct_messages,
 distinct_deals, moves. Of ``consistency`` (claims that the exact reader can read):
 inconsistent, claiming, false_values, false_counts, false_agreement. One that no
@@ -42,7 +43,7 @@ from selfplay_kit.claims import Reader, exact, free
 from selfplay_kit.consistency import INCONSISTENCY, false_claims, inconsistency
 from selfplay_kit.game import Transcript
 from selfplay_kit.language import DEALS, LANGUAGE, MESSAGES, WORDS, language
-from selfplay_kit.metrics import DEAL_METRICS, seed_interval, summarise
+from selfplay_kit.metrics import DEAL_METRICS, SIGNED, seed_interval, summarise
 from selfplay_kit.rounds import Round, read_rounds
 
 from .record import over_seeds, provenance, save
@@ -191,7 +192,7 @@ def correlation(
 
 def _over(found: Iterable[float | None]) -> dict[str, Any]:
     values = [v for v in found if v is not None]
-    return seed_interval(values) | {"values": values}
+    return seed_interval(values, bounds=SIGNED) | {"values": values}
 
 
 def arguments(p: argparse.ArgumentParser) -> None:

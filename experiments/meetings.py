@@ -174,5 +174,5 @@ def pooled(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One cell from the scores of several seeds, or of one."""
     if len(scores) == 1:
         return {m: scores[0][m] for m in KEPT} | {"over": "scenarios"}
-    cell = {m: seeded([s[m]["value"] for s in scores]) for m in KEPT}
+    cell = {m: seeded([s[m]["value"] for s in scores], m) for m in KEPT}
     return cell | {"over": "seeds"}

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.metrics import METRICS, seed_interval
+from selfplay_kit.metrics import METRICS, bounds_of, seed_interval
 
 
 def provenance() -> dict[str, Any]:
@@ -55,25 +55,35 @@ def _processor() -> str:
 
 
 def over_seeds(found: Sequence[dict[str, Any]], names=METRICS) -> dict[str, Any]:
-    """For each metric the mean over seeds, its 95 % t interval, and every value."""
+    """For each metric the mean over seeds, its 95 % t interval (of shares on the logit
+    scale, see ``metrics.t_interval``), and every value."""
     merged = {}
     for name in names:
-        values = [f[name]["value"] for f in found if f[name]["value"] is not None]
-        if values:
-            merged[name] = seed_interval(values) | {"values": values}
+        there = [f[name] for f in found if f[name]["value"] is not None]
+        if there:
+            values = [x["value"] for x in there]
+            games = sum(x.get("n") or 0 for x in there)
+            merged[name] = seed_interval(
+                values, bounds=bounds_of(name), games=games
+            ) | {"values": values}
     return merged
 
 
-def save(result: dict[str, Any], out: Path, *, compact: bool = False) -> None:
-    """Write ``result`` to ``out`` as JSON, whole or not at all; ``compact`` puts
-    innermost lists and objects on one line each."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+def text_of(result: dict[str, Any], *, compact: bool = False) -> str:
+    """``result`` as JSON; ``compact`` puts innermost lists and objects on one line."""
     text = json.dumps(rounded(result), indent=1, ensure_ascii=False)
     if compact:
         for inner in (r"\[[^][{}\"]*\]", r"\{[^{}]{,400}\}"):
             text = re.sub(inner, lambda m: re.sub(r"\n\s*", " ", m[0]), text)
+    return text + "\n"
+
+
+def save(result: dict[str, Any], out: Path, *, compact: bool = False) -> None:
+    """Write ``result`` to ``out`` as :func:`text_of`, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8", newline="\n")
+    text = text_of(result, compact=compact)
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(out)
 
 

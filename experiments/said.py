@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfplay_kit.game import Transcript, lines_for
-from selfplay_kit.metrics import seed_interval
+from selfplay_kit.metrics import bounds_of, seed_interval
 from selfplay_kit.phrasebook import hear
 from selfplay_kit.protocol import Position, Reading, parse
 from selfplay_kit.rules import SEMI, Share
@@ -114,13 +114,17 @@ def sealed_falsely(games: Sequence[Transcript], seat: int = 0) -> float | None:
     return count / len(deals) if deals else None
 
 
-def seeded(values: Sequence[float | None]) -> dict[str, Any]:
-    """A number over the seeds that have one, with every seed's value."""
+def seeded(values: Sequence[float | None], name: str = "") -> dict[str, Any]:
+    """The number called ``name`` over the seeds that have one, with every seed's
+    value."""
     there = [v for v in values if v is not None]
-    none = {"value": None, "low": None, "high": None, "n": 0}
-    return (seed_interval(there) if there else none) | {"values": list(values)}
+    if not there:
+        none = {"value": None, "low": None, "high": None, "n": 0}
+        return none | {"values": list(values)}
+    found = seed_interval(there, bounds=bounds_of(name))
+    return found | {"values": list(values)}
 
 
 def all_seeded(found: Sequence[dict[str, float | None]]) -> dict[str, Any]:
     """:func:`seeded` for each key of what was counted, a dict a seed."""
-    return {k: seeded([f[k] for f in found]) for k in found[0]}
+    return {k: seeded([f[k] for f in found], k) for k in found[0]}

@@ -4,8 +4,9 @@ Everything is counted on points (X, Y) and whether there was a deal, never on
 rewards of mixed objectives. Pareto shares are given over all games (as Liao et
 al. 2024 do) and over agreed ones (as Lewis et al. 2017 do). Intervals are 95 %
 percentile bootstraps that resample *scenarios*, so that several games of one
-scenario count as one draw; between seeds of training they say nothing. Two sets on
-the same scenarios are compared in ``compare``.
+scenario count as one draw; between seeds of training they say nothing
+(:func:`seed_interval` does). Two sets on the same scenarios are compared in
+``compare``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,25 @@ METRICS = (
     "words",
 )
 
+
+# Shares of a whole, by the names that numbers have here, in ``consistency``, ``talk``
+# and in the recorded files: no interval of theirs may leave 0 to 1.
+SHARES = frozenset(
+    "agreement pareto_all pareto_agreed joint_optimal abort_rate error_rate "
+    "inconsistent claiming false_values false_counts false_agreement "
+    "stated by_opener by_other true numbers_true "
+    "rational yes_kept yes_asked kept_share".split()
+) | {
+    "as said",
+    "partner's",
+    "other",
+    "false",
+    "new",
+    "false acceptance",
+    "sealed falsely",
+    "above honest bound",
+}
+SHARE, SIGNED = (0.0, 1.0), (-1.0, 1.0)  # bounds: of shares; of their differences
 
 # What the deals are like; recorded files of before these were counted hold none.
 DEAL_METRICS = (
@@ -243,21 +263,77 @@ def intervals(
     return found
 
 
-def seed_interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean over training seeds with the 95 % t interval; one seed has none."""
+def bounds_of(name: str) -> tuple[float, float] | None:
+    """What the metric called ``name`` can't leave: 0 to 1 for :data:`SHARES`."""
+    return SHARE if name in SHARES else None
+
+
+def seed_interval(
+    values: Sequence[float],
+    *,
+    bounds: tuple[float, float] | None = None,
+    games: int | None = None,
+    fresh: bool = False,
+) -> dict[str, Any]:
+    """Mean over training seeds with its 95 % t interval; one seed has none.
+
+    ``bounds`` (:data:`SHARE`, or :data:`SIGNED` for correlations and differences of
+    shares) keep the interval inside, see :func:`t_interval`, which ``games`` is for.
+    ``fresh`` gives the interval for the value of one more seed, not for the mean.
+    """
     import numpy as np
     from scipy import stats
 
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return {"value": mean, "low": None, "high": None, "n": len(values)}
-    error = float(stats.sem(values)) * float(stats.t.ppf(0.975, len(values) - 1))
-    return {
-        "value": mean,
-        "low": mean - error,
-        "high": mean + error,
-        "n": len(values),
-    }
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return {"value": mean, "low": None, "high": None, "n": n}
+    error = float(stats.sem(values)) * ((n + 1) ** 0.5 if fresh else 1)
+    return t_interval(mean, error, n, bounds=bounds, games=games)
+
+
+def t_interval(
+    mean: float,
+    error: float,
+    n: int,
+    *,
+    bounds: tuple[float, float] | None = None,
+    games: int | None = None,
+) -> dict[str, Any]:
+    """The 95 % t interval of a mean of ``n`` values with this standard ``error``.
+
+    Between ``bounds`` it is taken on the logit scale, as Stata's ``proportion`` and
+    ``svyciprop`` of R's ``survey`` do: logit(p) ± t error / (p (1 - p)), p being where
+    the mean lies between the bounds. It holds the mean and never leaves the bounds. A
+    share that is 0 (or 1) in every seed has no spread: with ``games``, how many there
+    were in all, its other end is the exact binomial one (Clopper and Pearson),
+    without them the interval has no width.
+
+    >>> ends = t_interval(0.95, 0.03, 5, bounds=SHARE)
+    >>> round(ends["low"], 2), round(ends["high"], 2)
+    (0.77, 0.99)
+    """
+    from math import exp, log
+
+    from scipy import stats
+
+    found = {"value": mean, "low": mean, "high": mean, "n": n}
+    width = error * float(stats.t.ppf(0.975, n - 1))
+    if bounds is None:
+        return found | {"low": mean - width, "high": mean + width}
+    low, high = bounds
+    p = (mean - low) / (high - low)
+    if not 0 < p < 1:
+        if games and bounds == SHARE:
+            ends = stats.binomtest(round(mean) * games, games).proportion_ci(0.95)
+            found |= {"low": float(ends.low), "high": float(ends.high)}
+        return found
+    middle, width = log(p / (1 - p)), width / (high - low) / (p * (1 - p))
+
+    def back(x: float) -> float:
+        x = max(-700.0, min(700.0, x))  # exp overflows beyond
+        return low + (high - low) / (1 + exp(-x))
+
+    return found | {"low": back(middle - width), "high": back(middle + width)}
 
 
 def the_objective(games: Sequence[Transcript]) -> Objective:
