@@ -6,10 +6,11 @@ first once; models of different objectives are each told their own. A score is k
 for each pair in the folder of runs, and a rerun goes on from there.
 
 The file. A *number* is ``{value, low, high, n}``; over seeds it is their mean with a
-95 % t interval (of shares on the logit scale), and ``values`` holds each seed's (``null`` where it has none). A *cell*
-holds a number for each of ``meetings.KEPT`` (see ``selfplay_kit.crossplay.score``:
-points over all games; ``agreement`` a share), ``over`` (``seeds``, or ``scenarios``:
-one pair, n games, bootstrap) and ``games``, how many were played.
+95 % t interval (of shares on the logit scale), and ``values`` holds each seed's
+(``null`` where it has none). A *cell* holds a number for each of ``meetings.KEPT``
+(see ``selfplay_kit.crossplay.score``: points over all games; ``agreement`` a share),
+``over`` (``seeds``, or ``scenarios``: one pair, n games, bootstrap) and ``games``,
+how many were played.
 
 ``matrix``      objective → row → column → cell. Models: ``base``, ``round 2``,
                 ``round 5``, ``round 10`` of one run meet one another; ``round 10,

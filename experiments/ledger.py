@@ -5,7 +5,8 @@ model, so it takes seconds and gives the same file each time. What it holds:
 
 ``sources``   each recorded file that was read: its commit, date and processor
 ``missing``   the recorded files that rows wait for
-``counts``    how many rows have each verdict
+``counts``    how many rows have each verdict, of the ``paper``'s claims (and those of
+              Lewis et al.) and of the kit's ``own`` questions; ``claims`` in each
 ``rows``      as :func:`selfplay_kit.ledger.weigh` makes them, in the order of
               ``claims.toml``; a claim that two models speak to has two rows
 
@@ -25,7 +26,7 @@ from selfplay_kit.ledger import VERDICTS, Claim, read_claims, unweighed, weigh
 from .ours import OURS, Ours
 from .record import rounded, save
 from .recorded import NotThere, Recorded, get
-from .report import ledger_picture, stamp_all
+from .report import counted, ledger_picture, stamp_all
 
 
 def ledger(
@@ -59,18 +60,23 @@ def ledger(
             try:
                 rows.append(row(claim, side, recorded) if side else unweighed(claim))
             except NotThere as e:
-                missing.add(e.name)
                 if place == 0:  # a second model that was not run is no row
+                    missing.add(e.name)
                     rows.append(unweighed(claim, str(e), file=e.name))
     for name in sorted(missing):
         waiting = sum(r["source"].get("file") == name for r in rows)
         tell(f"{waiting} rows wait for python -m experiments {name}")
-    counts = Counter(r["verdict"] for r in rows)
+    counts = Counter((r["by"], r["verdict"]) for r in rows)
+    by = dict.fromkeys(r["by"] for r in rows)
     return rounded(
         {
             "sources": recorded.provenance(),
             "missing": sorted(missing),
-            "counts": {v: counts[v] for v in VERDICTS},
+            "counts": {
+                who: {"claims": len({r["id"] for r in rows if r["by"] == who})}
+                | {v: counts[who, v] for v in VERDICTS}
+                for who in by
+            },
             "rows": rows,
         }
     )
@@ -94,6 +100,8 @@ def row(claim: Claim, ours: Ours, recorded: Recorded) -> dict[str, Any]:
         after,
         before,
         model=models[ours.models[0]],
+        taught=ours.taught,
+        ahead=ours.ahead,
         split=ours.split,
         games=games,
         over=ours.over,
@@ -112,6 +120,7 @@ def go(given: argparse.Namespace) -> None:
     made = ledger(given.reference)
     save(made, given.reference / "ledger.json", compact=True)
     ledger_picture(made, given.reference / "ledger.svg")
-    print(", ".join(f"{n} {v}" for v, n in made["counts"].items() if n))
+    for line in counted(made):
+        print(line.replace("*", ""))
     if Path("README.md").exists():
         stamp_all(Path("README.md"), given.reference)

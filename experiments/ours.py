@@ -29,12 +29,16 @@ from .variants import HARD_BASES, LAMBDAS
 @dataclass(frozen=True)
 class Ours:
     """What speaks to a claim. ``models`` are the paths at which the name of the
-    model stands (or a name): where there are several, they have to agree. ``games``
+    model stands (or a name): where there are several, they have to agree. ``taught``
+    is what it was taught before (the kit's own models are known by name), ``ahead``
+    whether the rule is older than this number (else as the claim says). ``games``
     leads to the number of games of a seed."""
 
     after: What
     before: What | None = None
     models: tuple[str, ...] = ("spine:config/base",)
+    taught: str | None = None
+    ahead: bool | None = None
     games: What = "spine:config/test_games"
     split: str = "test"
     over: str = "seeds"
@@ -89,6 +93,7 @@ def spine(o: str) -> dict[str, Ours]:
         f"ask-teller-{o}": Ours(last, reference(f"teller_{REWARD[o]}")),
         f"ask-filter-{o}": change(o, metric, after="no_filter"),
         f"ask-temperature-{o}": change(o, metric, before="base_best"),
+        f"ask-temperature-both-{o}": change(o, metric, "last_best", "base_best"),
         f"ask-time-{o}": Ours(time, games="spine:config/games", split="train"),
     }
 
@@ -152,10 +157,12 @@ def climbed(variant: str, metric="mean_points", to=-1) -> Ours:
 
 
 def smollm(o: str) -> dict[str, Ours]:
-    """What SmolLM2's rounds say, from the warm start to the last round."""
+    """What the rounds of SmolLM2-135M-Instruct say, from the warm start to the last
+    round, and beside the warm start at its best temperature."""
     test, metric = f"smollm:test/{o}", METRIC[o]
     about: dict[str, Any] = {
         "models": ("smollm2-135m-q4_1-warm",),
+        "ahead": True,
         "games": "smollm:config/games",
         "note": WARM,
     }
@@ -164,7 +171,10 @@ def smollm(o: str) -> dict[str, Ours]:
         return Ours(f"{test}/last/{name}", f"{test}/warm/{name}", **about)
 
     per, start = per_deal(f"{test}/last", metric), per_deal(f"{test}/warm", metric)
+    best = f"{test}/warm_best/{metric}"
     return {
+        f"ask-temperature-{o}": Ours(f"{test}/last/{metric}", best, **about),
+        f"ask-temperature-both-{o}": Ours(f"{test}/last_best/{metric}", best, **about),
         f"{o}-points": pair(metric),
         f"ask-open-{o}": pair(metric),
         **{f"{o}-{k}": pair(name) for k, name in CHANGED.items()},
@@ -176,9 +186,10 @@ def smollm(o: str) -> dict[str, Ours]:
 
 
 def hard_bases(recorded: Recorded) -> list[float]:
-    """Points a player after all rounds from each hard base of the sweep."""
+    """Points per player after all rounds from each hard base of the sweep, the mean
+    over its seeds."""
     path = "sweep:variants/base={}/test/mean_points"
-    return [recorded.at(path.format(b))["values"][0] for b in HARD_BASES]
+    return [recorded.at(path.format(b))["value"] for b in HARD_BASES]
 
 
 def other_base(o: str, base: str) -> Ours:
@@ -250,6 +261,7 @@ ONE: dict[str, Ours] = {
     "ask-why-hard-bases": Ours(
         hard_bases,
         models=("tiny, made too clumsy or taught too little",),
+        taught="strategy",
         games="sweep:config/test_games",
         over="bases",
     ),

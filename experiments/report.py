@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import CANNOT, UNDECIDED, cells, shown
+from selfplay_kit.ledger import cells, shown
 
 ROWS = {
     "base": "base, temperature 1",
@@ -20,7 +20,7 @@ ROWS = {
     "last_best": "10 rounds, the paper's filter, at its best temperature",
 }
 TABLES = (
-    ("semi", "mean_points", "Semi-competitive, points a player"),
+    ("semi", "mean_points", "Semi-competitive, points per player"),
     ("coop", "mean_joint", "Cooperative, joint points"),
 )
 
@@ -36,7 +36,7 @@ def readme_block(spine: dict[str, Any]) -> str:
     lines += [
         "",
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
-        "95 % interval between seeds "
+        "95 % t interval between seeds "
         f"(no filter: {spine['config']['control_seeds']}); the base's rows are one "
         "model scored on as many draws of scenarios. Strictly competitive: mean "
         "reward is 0 by construction; "
@@ -103,16 +103,21 @@ SMOLLM = {
     "coop-above_scenario_mean": "cooperative, filter within the scenario",
 }
 SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
+SMOL_TEST = {
+    "warm": "warm start",
+    "warm_best": "warm start, its best temperature",
+    "last": "last round",
+    "last_best": "last round, its best temperature",
+}
 
 
 def smollm_block(smol: dict[str, Any]) -> str:
-    """SmolLM2's rounds, warm start to last round, as far as they are recorded."""
-    lines = [
-        "| arm | seeds | games with a deal | points a player | in a deal |",
-        "|---|---|---|---|---|",
-    ]
+    """The rounds of SmolLM2-135M-Instruct, warm start to last round, then the test
+    split, as far as they are recorded."""
+    head = "| seeds | games with a deal | points per player | in a deal |"
+    lines = [f"| arm {head}", "|---|---|---|---|---|"]
     for arm, told in SMOLLM.items():
-        rounds = smol["runs"][arm]["rounds"]
+        rounds = smol["runs"].get(arm, {}).get("rounds")
         if rounds:
             pairs = [
                 " → ".join(shown(r[m], unit) for r in (rounds[0], rounds[-1]))
@@ -125,11 +130,29 @@ def smollm_block(smol: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"Warm start → round {c['rounds']}, {c['games']} games a round on training "
-            f"scenarios at temperature {c['temperature']:g}; 95 % t intervals between "
-            "seeds, which know no bounds.",
+            f"Warm start → round {c['rounds']}, {c['games']} games per round on "
+            f"training scenarios at temperature {c['temperature']:g}; 95 % t intervals "
+            "between seeds, of shares on the logit scale. On the test split, at that "
+            "temperature and, where recorded, at the best one (development):",
+            "",
+            f"| player {head}",
+            "|---|---|---|---|---|",
+            *_smol_test(smol),
         ]
     )
+
+
+def _smol_test(smol: dict[str, Any]) -> list[str]:
+    lines = []
+    for objective, scores in smol["test"].items():
+        for key in (key for key in SMOL_TEST if key in scores):
+            told, f = SMOL_TEST[key], scores[key]
+            if "temperature" in f:
+                told += f" ({f['temperature']:g})"
+            cells = [shown(f[m], unit) for m, unit in SMOL_METRICS.items()]
+            cells = [f"{objective}, {told}", str(f["agreement"]["n"]), *cells]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def picture(spine: dict[str, Any], out: Path) -> None:
@@ -238,20 +261,35 @@ HEADLINES = (  # claims of the ledger that the README shows
 )
 
 
+BY = {"paper": "The paper's claims", "own": "The kit's own questions"}
+
+
+def counted(ledger: dict[str, Any]) -> list[str]:
+    """How many rows have each verdict, the paper's claims and our questions apart."""
+    lines = []
+    for who, counts in ledger["counts"].items():
+        of = {v: n for v, n in counts.items() if v != "claims"}
+        told = ", ".join(f"{n} *{v}*" for v, n in of.items() if n)
+        rows = f"{counts['claims']} in {sum(of.values())} rows"
+        lines.append(f"{BY[who]} ({rows}, one for each model): {told}.")
+    return lines
+
+
 def ledger_block(ledger: dict[str, Any]) -> str:
     """The README's short ledger: how many rows have each verdict, a few rows."""
-    counts = [f"{n} *{v}*" for v, n in ledger["counts"].items() if n]
     lines = [
-        f"{len(ledger['rows'])} rows: {', '.join(counts)}. A few of them:",
+        *(f"- {line}" for line in counted(ledger)),
+        "",
+        "A few of them:",
         "",
         "| claim | paper | ours | verdict |",
         "|---|---|---|---|",
     ]
     for row in ledger["rows"]:
-        undecided = row["pretrained"] and row["verdict"] in (CANNOT, UNDECIDED)
-        if row["id"] in HEADLINES and not undecided:
+        if row["id"] in HEADLINES:
             told, *rest = cells(row)
-            model = f" ({row['model']})" if row["pretrained"] else ""
+            other = row["title"] if row["title"] != row["model"] else ""
+            model = f" ({other})" if other else ""
             lines.append(f"| {' | '.join((told + model, *rest))} |")
     return "\n".join(lines)
 

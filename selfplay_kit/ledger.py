@@ -2,14 +2,20 @@
 
 A :class:`Claim` says where our number would have to lie. The verdict asks where the
 number's whole 95 % interval lies: inside, outside, or neither, which is *not decided*.
-What the first two may be called depends on the model. A model made for this game
-(``tiny``) was taught to play it, so it can show how the algorithm works and no more:
-*illustrates* or *does not illustrate*. Only a pre-trained model can read *holds* or
-*differs*. Where nothing can be said, the row says so and why.
+What the first two may be called depends on what the model was ``taught`` before
+self-play, and not on its name. A model that cloned players with a *strategy* (the
+scripts) had seen how to play well, so it can show how the algorithm works and no
+more: *illustrates* or *does not illustrate*. A model that was taught *nothing*, or
+the *format* of moves alone, had to find the play itself: *holds* or *differs*, of
+that model. Where a number is fixed by the rules, the row reads *by construction*;
+where nothing can be said, it says so and why.
 
 >>> rise = Claim("rise", "scores", "Points rise.", of="change", above=0)
->>> weigh(rise, [5.1, 5.4, 5.2], [0.5, 0.6, 0.4], model="tiny-weak")["verdict"]
+>>> after, before = [5.1, 5.4, 5.2], [0.5, 0.6, 0.4]
+>>> weigh(rise, after, before, model="tiny-weak")["verdict"]
 'illustrates'
+>>> weigh(rise, after, before, model="my-base", taught="format")["verdict"]
+'holds'
 >>> weigh(rise, [5.1], [0.5], model="tiny-weak")["verdict"]
 'cannot be tested here'
 
@@ -26,20 +32,37 @@ from pathlib import Path
 from typing import Any
 
 from . import data
-from .metrics import seed_interval
+from .metrics import SHARE, SIGNED, seed_interval
 
 ILLUSTRATES, NOT_ILLUSTRATES = "illustrates", "does not illustrate"
 HOLDS, DIFFERS, UNDECIDED = "holds", "differs", "not decided"
+FIXED = "by construction"
 CANNOT, NOT_RUN = "cannot be tested here", "not run yet"
-VERDICTS = (ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS, UNDECIDED, CANNOT, NOT_RUN)
+VERDICTS = (ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS, UNDECIDED, FIXED)
+VERDICTS += (CANNOT, NOT_RUN)
 KINDS = ("result", "beside", "question")
+# Who makes a claim: the authors (and Lewis et al.), or this kit and its readers.
+SOURCES = {"result": "paper", "beside": "own", "question": "own"}
 QUANTITIES = {
     "after": "the number",
     "change": "the change",
     "factor": "the factor",
     "new seed": "the change that one more seed would show",
 }
-MADE, PRETRAINED = ("tiny",), ("smollm2",)  # how the models' names begin here
+# What a model was taught before self-play decides what may be said of it.
+TAUGHT = ("strategy", "format", "nothing")
+SHIPPED = {  # the kit's own models, by name
+    "smollm2-135m": "nothing",
+    "smollm2-135m-q4_1": "nothing",
+    "smollm2-135m-q4_1-warm": "strategy",  # cloned the scripts' games
+    **dict.fromkeys(
+        ("tiny", "tiny-clean", "tiny-middling", "tiny-weak", "tiny-talk"), "strategy"
+    ),
+}
+
+TITLES = {  # what a reader knows a model by, where that is not the kit's name
+    "smollm2-135m-q4_1-warm": "SmolLM2-135M-Instruct, warm start",
+}
 
 Number = dict[str, Any]  # value, low, high, n; over seeds their values, too
 
@@ -52,8 +75,9 @@ class Claim:
     or its ``factor`` (per seed), or the change in a ``new seed`` (a prediction
     interval). It has to lie ``above``, ``below``, ``between`` or ``near`` (within
     that share of the paper's number); or ``cannot`` says why no model of ours can
-    speak to it. ``kind``: a ``result`` of the paper, something to read ``beside``
-    it, or a ``question`` that readers asked. ``sides`` name before and after.
+    speak to it. ``fixed``: by the rules it lies there, whoever plays. ``ahead``: the
+    rule was written before a number of ours was known. ``kind``: a ``result`` of the
+    paper, something to read ``beside`` it, or a ``question`` that readers asked. ``sides`` name before and after.
     """
 
     id: str
@@ -67,6 +91,8 @@ class Claim:
     below: float | None = None
     between: Sequence[float] | None = None
     near: float | None = None
+    fixed: bool = False
+    ahead: bool = False
     sides: Sequence[str] = ("before", "after")
     note: str = ""
     cannot: str = ""
@@ -107,6 +133,12 @@ class Claim:
             where = f"between {low:g} and {high:g}"
         return "" if self.cannot else f"{QUANTITIES[self.of]} lies {where}"
 
+    def bounds(self, of: str = "after") -> tuple[float, float] | None:
+        """What the number, or another quantity ``of`` it, can't leave."""
+        if self.unit.startswith("share"):
+            return {"after": SHARE, "change": SIGNED, "new seed": SIGNED}.get(of)
+        return SIGNED if of == "after" and "correlation" in self.unit else None
+
 
 def read_claims(path: str | Path | None = None) -> list[Claim]:
     """The claims of a TOML file (the shipped one by default), in its order.
@@ -132,16 +164,16 @@ def read_claims(path: str | Path | None = None) -> list[Claim]:
     return list(claims.values())
 
 
-def is_pretrained(model: str) -> bool:
-    """Whether ``model`` is a pre-trained one; ``ValueError`` where its name does
-    not say (then tell :func:`weigh`)."""
-    for known in (MADE, PRETRAINED):
-        if model.lower().startswith(known):
-            return known is PRETRAINED
+def what_taught(model: str) -> str:
+    """What the kit's own ``model`` was taught, one of :data:`TAUGHT`; ``ValueError``
+    for any other (then tell :func:`weigh`)."""
+    if model in SHIPPED:
+        return SHIPPED[model]
     raise ValueError(
-        f"is {model!r} a pre-trained model, or one made for this game? Its name does "
-        f"not say: models called {MADE[0]} were made for it, models called "
-        f"{PRETRAINED[0]} are pre-trained. Pass pretrained=True or False."
+        f"what was {model!r} taught before self-play? The kit knows this of its own "
+        f"models ({', '.join(SHIPPED)}). Pass taught='strategy' if it cloned players "
+        "that can play, 'format' if it learned only how a move is written, "
+        "'nothing' if it had no lesson."
     )
 
 
@@ -164,14 +196,19 @@ def lies(number: Number, low: float, high: float) -> bool | None:
     return False if number["high"] < low or high < number["low"] else None
 
 
-def verdict(number: Number, claim: Claim, *, pretrained: bool) -> str:
+def verdict(number: Number, claim: Claim, *, taught: str) -> str:
     """What ``number`` lets us say of ``claim``: the rule of this module."""
+    if taught not in TAUGHT:
+        raise ValueError(f"taught is one of {', '.join(TAUGHT)}; got {taught!r}")
+    if claim.fixed:
+        return FIXED
     found = lies(number, *claim.region)
     if number["low"] is None:
         return CANNOT
     if found is None:
         return UNDECIDED
-    yes, no = (HOLDS, DIFFERS) if pretrained else (ILLUSTRATES, NOT_ILLUSTRATES)
+    own = taught != "strategy"
+    yes, no = (HOLDS, DIFFERS) if own else (ILLUSTRATES, NOT_ILLUSTRATES)
     return yes if found else no
 
 
@@ -183,8 +220,9 @@ def judged(claim: Claim, after: Any, before: Any = None) -> Number:
     number that holds them. An exact ``before`` is a plain number. The change between
     two intervals without values reaches from end to end: above 0, they lie apart.
     """
+    bounds = claim.bounds(claim.of)
     if claim.of == "after":
-        return as_number(after)
+        return as_number(after, bounds)
     if claim.of == "change" and not (_seeded(after) and _seeded(before)):
         return _apart(as_number(after), as_number(before))
     values = _values(after, claim, "after")
@@ -195,11 +233,9 @@ def judged(claim: Claim, after: Any, before: Any = None) -> Number:
         if not all(b for _, b in pairs):
             raise ValueError(f"claim {claim.id!r}: no factor from a start of 0")
         return as_number([a / b for a, b in pairs])
-    change = as_number([a - b for a, b in pairs])
-    if claim.of == "change" or change["low"] is None:
-        return change
-    half = (change["high"] - change["value"]) * (change["n"] + 1) ** 0.5
-    return change | {"low": change["value"] - half, "high": change["value"] + half}
+    changes = [a - b for a, b in pairs]
+    found = seed_interval(changes, bounds=bounds, fresh=claim.of == "new seed")
+    return found | {"values": changes}
 
 
 def _seeded(x: Any) -> bool:
@@ -213,14 +249,14 @@ def _apart(after: Number, before: Number) -> Number:
     return {"value": value, "low": low, "high": high, "n": after["n"]}
 
 
-def as_number(x: Any) -> Number:
-    """Values over seeds as a number with its t interval, an exact number as one
-    without width; a recorded number as it is."""
+def as_number(x: Any, bounds: tuple[float, float] | None = None) -> Number:
+    """Values over seeds as a number with its t interval (within ``bounds``), an exact
+    number as one without width; a recorded number as it is."""
     if isinstance(x, Mapping):
         return dict(x)
     if isinstance(x, int | float):
         return {"value": float(x), "low": float(x), "high": float(x), "n": None}
-    return seed_interval(x) | {"values": list(x)}
+    return seed_interval(x, bounds=bounds) | {"values": list(x)}
 
 
 def _values(x: Any, claim: Claim, which: str) -> list[float]:
@@ -239,40 +275,59 @@ def weigh(
     before: Any = None,
     *,
     model: str,
-    pretrained: bool | None = None,
+    taught: str | None = None,
+    ahead: bool | None = None,
     over: str = "seeds",
     note: str = "",
     **about: Any,
 ) -> dict[str, Any]:
     """The row of ``claim`` for ``model``: paper, ours, verdict, a sentence.
 
-    ``after`` and ``before`` as in :func:`judged`; ``over`` is what the interval is
-    over (``seeds`` or ``scenarios``), ``note`` is said after the answer. ``about``
-    are ``split``, ``games`` (of each seed) and ``source``. ``ValueError`` for a claim
-    that can't be tested here, and where ``model`` does not say whether it is
-    pre-trained.
+    ``after`` and ``before`` as in :func:`judged`; ``taught`` is what the model was
+    taught before self-play, one of :data:`TAUGHT` (the kit knows it of its own);
+    ``ahead``, whether the rule was written before this number was known (the claim's
+    own word by default); ``over`` is what the interval is over (``seeds`` or
+    ``scenarios``), ``note`` is said after the answer. ``about`` are ``split``, ``games`` (of each seed) and
+    ``source``. ``ValueError`` for a claim that can't be tested here, for a model of
+    which nobody says what it was taught, and for a number that is ``fixed`` and yet
+    lies elsewhere.
     """
     if claim.cannot:
         raise ValueError(f"claim {claim.id!r} can't be tested here: {claim.cannot}")
-    told = is_pretrained(model) if pretrained is None else pretrained
+    taught = what_taught(model) if taught is None else taught
     number = judged(claim, after, before)
-    ours = {"after": as_number(after), "judged": number}
+    ours = {"after": as_number(after, claim.bounds()), "judged": number}
     if before is not None:
-        ours["before"] = as_number(before)
+        ours["before"] = as_number(before, claim.bounds())
     decided = {True: "yes", False: "no", None: "the interval does not decide"}
     said = f"{claim.rule.capitalize()}: {decided[lies(number, *claim.region)]}."
     if number["low"] is None:
         said = "One seed has no interval, so nothing is claimed."
+    if claim.fixed:
+        said = _fixed(claim, number)
     return _row(claim) | {
         "model": model,
-        "pretrained": told,
+        "title": TITLES.get(model, model),
+        "taught": taught,
+        "ahead": claim.ahead if ahead is None else ahead,
         "ours": ours,
         "interval": None if number["low"] is None else f"95 % over {over}",
         "seeds": number["n"] if over == "seeds" else None,
         **about,
-        "verdict": verdict(number, claim, pretrained=told),
+        "verdict": verdict(number, claim, taught=taught),
         "sentence": " ".join(s for s in (said, claim.note, note) if s),
     }
+
+
+def _fixed(claim: Claim, number: Number) -> str:
+    low, high = claim.region
+    ends = [number[k] for k in ("value", "low", "high") if number[k] is not None]
+    if not all(low - 1e-9 <= x <= high + 1e-9 for x in ends):
+        raise ValueError(
+            f"claim {claim.id!r} is true by construction, with {claim.rule}, and yet "
+            f"our number is {number['value']:g}: the games were scored wrongly"
+        )
+    return f"{claim.rule.capitalize()} by the rules of the game."
 
 
 def unweighed(claim: Claim, why: str = "", **source: Any) -> dict[str, Any]:
@@ -283,10 +338,21 @@ def unweighed(claim: Claim, why: str = "", **source: Any) -> dict[str, Any]:
 
 
 def _row(claim: Claim) -> dict[str, Any]:
-    ours = ("model", "pretrained", "ours", "interval", "seeds", "games", "split")
+    ours = (
+        "model",
+        "title",
+        "taught",
+        "ahead",
+        "ours",
+        "interval",
+        "seeds",
+        "games",
+        "split",
+    )
     return {
         "id": claim.id,
         "kind": claim.kind,
+        "by": SOURCES[claim.kind],
         "section": claim.section,
         "claim": claim.claim,
         "paper": dict(claim.paper) or "not reported",
@@ -300,17 +366,22 @@ def _row(claim: Claim) -> dict[str, Any]:
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """A row as text: claim, paper, ours (before → after, or the factor), verdict."""
+    """A row as text: claim, paper, ours (before → after, or the factor), verdict.
+    ``at`` in the paper's numbers says which round *after* is of, if not the last."""
     paper, ours, unit = row["paper"], row["ours"], row["unit"]
     if not isinstance(paper, str):
+        at = f" ({paper['at']})" if "at" in paper else ""
         told = {
-            k: v if isinstance(v, str) else shown(v, unit) for k, v in paper.items()
+            k: v if isinstance(v, str) else shown(v, unit)
+            for k, v in paper.items()
+            if k != "at"
         }
         if set(told) == {"before", "after"}:
-            paper = f"{told['before']} → {told['after']}"
+            paper = f"{told['before']} → {told['after']}" + at
         else:
             named = ("after", "factor", "trend")
             paper = ", ".join(v if k in named else f"{k}: {v}" for k, v in told.items())
+            paper += at
     sides = ("judged",) if row["of"] == "factor" else ("before", "after")
     mine = " → ".join(shown(ours[s], unit) for s in sides if s in ours) if ours else "–"
     return row["claim"], paper, mine, row["verdict"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .metrics import SHARES
 from .rules import Scenario, max_joint, pareto
 
 # Okabe and Ito (2008): distinguishable with every common colour vision.
@@ -40,6 +41,15 @@ def _axes(ax: Any, **size: Any) -> Any:
     import matplotlib.pyplot as plt
 
     return plt.subplots(**size)[1]
+
+
+def share_axis(ax, *, whole: float = 1.0, axis: str = "y"):
+    """End the ``axis`` of shares at 0 and at the ``whole`` (1, or 100 for per cent);
+    marks on its ends are drawn in full."""
+    ax.set(**{f"{axis}lim": (0, whole)})
+    for line in ax.lines:
+        line.set_clip_on(False)
+    return ax
 
 
 def frontier(scenario: Scenario, deals: Mapping[str, Any] | None = None, ax=None):
@@ -129,7 +139,10 @@ def over_rounds(
         ylabel=ylabel or metric.replace("_", " "),
         title=title or f"{metric.replace('_', ' ')} over rounds",
     )
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    if metric in SHARES:
+        share_axis(ax)
+    else:
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
     ax.legend()
     return ax
 
@@ -175,16 +188,16 @@ def matrix(
 
 
 def dumbbells(rows: Sequence[Mapping[str, Any]], *, title: str, label: str, ax=None):
-    """Rows of a ledger that hold a before and an after of the paper and of ours:
-    a dumbbell for the paper and for each model, open at before and filled at after,
-    ours with intervals."""
+    """Rows of a ledger that hold a before and an after (where the row says so, the
+    best round) of the paper and of ours: a dumbbell for the paper and for each model,
+    open at before and filled at after, ours with intervals."""
     ids = list(dict.fromkeys(r["id"] for r in rows))
-    models = list(dict.fromkeys(r["model"] for r in rows))
+    models = list(dict.fromkeys(r["title"] for r in rows))
     ax = _axes(ax, figsize=(7.0, 0.8 + 0.5 * len(ids)))
     scale = 100 if all(r["unit"].startswith("share") for r in rows) else 1
     sides, apart, drawn = ("before", "after"), 0.7 / (1 + len(models)), set()
     for row in rows:
-        k, at = models.index(row["model"]) + 1, ids.index(row["id"]) - 0.3
+        k, at = models.index(row["title"]) + 1, ids.index(row["id"]) - 0.3
         ours = [row["ours"][s] for s in sides]
         if row["id"] not in drawn:
             _dumbbell(ax, at, [scale * row["paper"][s] for s in sides], 0)
@@ -199,7 +212,11 @@ def dumbbells(rows: Sequence[Mapping[str, Any]], *, title: str, label: str, ax=N
         colour, marker = _dumbbell_look(k)
         ax.plot([], [], marker, color=colour, label=told)
     ax.set_yticks(range(len(ids)), ids)
-    ax.set(xlabel=label, title=title, ylim=(len(ids) - 0.5, -0.5), xlim=(0, None))
+    ax.set(xlabel=label, title=title, ylim=(len(ids) - 0.5, -0.5))
+    if scale == 100:
+        share_axis(ax, whole=100, axis="x")
+    else:
+        ax.set_xlim(0, None)
     ax.grid(axis="x", alpha=0.3)
     return ax
 

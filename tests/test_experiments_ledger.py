@@ -10,9 +10,10 @@ from experiments import recorded, report
 from experiments.ledger import ledger
 from experiments.ours import OURS, Ours
 from selfplay_kit.ledger import (
-    CANNOT,
+    DIFFERS,
+    FIXED,
+    HOLDS,
     NOT_RUN,
-    UNDECIDED,
     VERDICTS,
     Claim,
     cells,
@@ -24,17 +25,18 @@ REFERENCE = HERE / "data" / "reference"
 CLAIMS = {c.id: c for c in read_claims()}
 
 # Every number of the paper's results, and of Lewis et al., entered a second time.
+BEST = "best round"
 EXPECTED = {
-    "semi-points": (0.4, 5.8),
-    "semi-points-level": (5.8,),
-    "semi-gain": (14,),
-    "coop-points": (0.7, 12.1),
-    "coop-points-level": (12.1,),
-    "coop-gain": (17,),
-    "semi-human": (0.8, 4.9),
-    "semi-human-gain": (6,),
-    "coop-human": (4.6, 11.6),
-    "coop-human-gain": (2.5,),
+    "semi-points": (0.4, 5.8, BEST),
+    "semi-points-level": (5.8, BEST),
+    "semi-gain": (14, "to the best round"),
+    "coop-points": (0.7, 12.1, BEST),
+    "coop-points-level": (12.1, BEST),
+    "coop-gain": (17, "to the best round"),
+    "semi-human": (0.8, 4.9, BEST),
+    "semi-human-gain": (6, "to the best round"),
+    "coop-human": (4.6, 11.6, BEST),
+    "coop-human-gain": (2.5, "to the best round"),
     "coop-human-falls": ("falls",),
     "human-partners": ("not reported",),
     "gpt4-semi": (4.3,),
@@ -147,17 +149,23 @@ def test_each_row_is_complete():
     found, _ = made(REFERENCE)
     keys = [(r["id"], r["model"]) for r in found["rows"]]
     assert len(set(keys)) == len(keys) and {k[0] for k in keys} == set(CLAIMS)
-    assert sum(found["counts"].values()) == len(keys)
+    counts = found["counts"]
+    assert list(counts) == ["paper", "own"]
+    for who, by in counts.items():
+        mine = [r for r in found["rows"] if r["by"] == who]
+        assert by["claims"] == len({r["id"] for r in mine})
+        assert sum(by[v] for v in VERDICTS) == len(mine)
     for row in found["rows"]:
         assert row["verdict"] in VERDICTS and row["sentence"]
         if row["ours"]:
             assert row["source"]["paths"] and row["games"] and row["split"]
+            assert row["taught"] and isinstance(row["ahead"], bool)
             assert (row["interval"] is None) == (row["ours"]["judged"]["low"] is None)
 
 
 def test_our_number_is_the_recorded_one():
     spine = json.loads((REFERENCE / "spine.json").read_text("utf-8"))["test"]
-    rows = {r["id"]: r for r in made(REFERENCE)[0]["rows"] if not r["pretrained"]}
+    rows = {r["id"]: r for r in made(REFERENCE)[0]["rows"] if r["model"] == "tiny-weak"}
     assert rows["semi-points"]["ours"]["after"] == spine["semi"]["last"]["mean_points"]
     per_deal = rows["coop-per-deal"]["ours"]["after"]["values"]
     last = spine["coop"]["last"]
@@ -214,15 +222,51 @@ def test_a_second_model_has_rows_of_its_own(tmp_path):
     made_up = {"config": {"games": 64}, "test": test}
     (tmp_path / "smollm.json").write_text(json.dumps(made_up))
     found, _ = made(tmp_path)
-    rows = {(r["id"], r["pretrained"]): r for r in found["rows"]}
+    rows = {(r["id"], r["model"]): r for r in found["rows"]}
+    warm = "smollm2-135m-q4_1-warm"
     assert rows["semi-points", None]["verdict"] == NOT_RUN
-    assert rows["semi-points", True]["verdict"] == "holds"
-    assert rows["semi-per-deal", True]["verdict"] == "differs"
-    assert "warm start" in rows["semi-points", True]["sentence"]
-    assert rows["ask-open-coop", True]["games"] == 64
-    assert ("semi-points-level", True) not in rows  # not as many rounds as the paper
-    tiny = {r["verdict"] for r in found["rows"] if not r["pretrained"]}
-    assert not tiny & {"holds", "differs"}
+    assert rows["semi-points", warm]["verdict"] == "illustrates"
+    assert rows["semi-per-deal", warm]["verdict"] == "does not illustrate"
+    assert "warm start" in rows["semi-points", warm]["sentence"]
+    assert rows["semi-points", warm]["taught"] == "strategy"
+    assert rows["semi-points", warm]["title"].startswith("SmolLM2-135M-Instruct")
+    assert rows["ask-open-coop", warm]["games"] == 64
+    assert ("semi-points-level", warm) not in rows  # not as many rounds as the paper
+    assert ("ask-temperature-semi", warm) not in rows  # its control was not recorded
+    for o in ("semi", "coop"):
+        best = {"temperature": 0.3}
+        test[o] |= {"warm_best": spine[o]["base_best"] | best}
+        test[o] |= {"last_best": spine[o]["last_best"] | best}
+    (tmp_path / "smollm.json").write_text(json.dumps(made_up))
+    found, _ = made(tmp_path)
+    rows = {(r["id"], r["model"]): r for r in found["rows"]}
+    row = rows["ask-temperature-both-coop", warm]
+    assert row["ours"]["before"] == spine["coop"]["base_best"]["mean_joint"]
+    assert (
+        rows["ask-temperature-coop", warm]["ours"]["after"]
+        == (spine["coop"]["last"]["mean_joint"])
+    )
+
+
+def test_no_model_that_cloned_scripts_holds_or_differs():
+    rows = [r for r in made(REFERENCE)[0]["rows"] if r["ours"]]
+    assert {r["taught"] for r in rows} <= {"strategy", "format", "nothing"}
+    cloned = {r["verdict"] for r in rows if r["taught"] == "strategy"}
+    assert cloned and not cloned & {HOLDS, DIFFERS}
+    fixed = [r["id"] for r in rows if r["verdict"] == FIXED]
+    assert fixed == ["strict-flat"]
+
+
+def test_no_share_in_the_ledger_leaves_its_bounds():
+    for row in made(REFERENCE)[0]["rows"]:
+        if row["ours"] and row["unit"].startswith("share"):
+            for side in ("before", "after"):
+                ends = row["ours"].get(side, {"low": None})
+                if ends["low"] is not None:
+                    assert 0 <= ends["low"] <= ends["high"] <= 1, row["id"]
+            if row["ours"]["judged"]["low"] is not None:
+                judged = row["ours"]["judged"]
+                assert -1 <= judged["low"] <= judged["high"] <= 1, row["id"]
 
 
 def test_a_claim_and_its_number_have_to_go_together(tmp_path):
@@ -240,12 +284,13 @@ def test_the_readme_rows_are_of_the_ledger():
     there = json.loads((REFERENCE / "ledger.json").read_text("utf-8"))
     block = report.ledger_block(there)
     assert 8 <= len(report.HEADLINES) <= 10
-    for row in there["rows"]:
+    for row in there["rows"]:  # the undecided ones, too
         shown = " | ".join(cells(row)[1:]) in block
-        undecided = row["pretrained"] and row["verdict"] in (CANNOT, UNDECIDED)
-        assert shown or undecided or row["id"] not in report.HEADLINES
-    for verdict, n in there["counts"].items():
-        assert (f"{n} *{verdict}*" in block) == bool(n)
+        assert shown or row["id"] not in report.HEADLINES
+    for line, by in zip(report.counted(there), there["counts"].values(), strict=True):
+        assert f"({by['claims']} in " in line and f"- {line}\n" in block
+        for verdict in VERDICTS:
+            assert (f" {by[verdict]} *{verdict}*" in line) == bool(by[verdict])
 
 
 def test_every_side_of_ours_is_of_a_claim():

@@ -1,6 +1,7 @@
 """The verdict's rule: what a model's number may be called, and what never."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,16 +41,67 @@ def claims(draw):
 
 
 @given(numbers(), claims())
-def test_a_tiny_model_never_reads_holds_and_a_pretrained_one_never_illustrates(n, c):
-    tiny = verdict(n, c, pretrained=False)
+def test_the_word_depends_on_what_was_taught_and_on_nothing_else(n, c):
+    cloned = verdict(n, c, taught="strategy")
     unsaid = (ledger.UNDECIDED, CANNOT)
-    assert tiny in (ledger.ILLUSTRATES, ledger.NOT_ILLUSTRATES, *unsaid)
-    large = verdict(n, c, pretrained=True)
-    assert large in (ledger.HOLDS, ledger.DIFFERS, *unsaid)
-    assert (n["low"] is None) == (tiny == CANNOT) == (large == CANNOT)
+    assert cloned in (ledger.ILLUSTRATES, ledger.NOT_ILLUSTRATES, *unsaid)
+    format_only, alone = (verdict(n, c, taught=t) for t in ("format", "nothing"))
+    assert format_only == alone
+    assert alone in (ledger.HOLDS, ledger.DIFFERS, *unsaid)
+    assert (n["low"] is None) == (cloned == CANNOT) == (alone == CANNOT)
     across = n["low"] is not None and lies(n, *c.region) is None
-    assert across == (tiny == ledger.UNDECIDED) == (large == ledger.UNDECIDED)
-    assert (tiny == ledger.ILLUSTRATES) == (large == ledger.HOLDS)
+    assert across == (cloned == ledger.UNDECIDED) == (alone == ledger.UNDECIDED)
+    assert (cloned == ledger.ILLUSTRATES) == (alone == ledger.HOLDS)
+
+
+@pytest.mark.parametrize("model", sorted(ledger.SHIPPED))
+def test_what_the_kits_models_were_taught_gives_their_words(model):
+    row = weigh(RISE, [5.0, 5.5, 6.0], [0.5, 0.4, 0.6], model=model)
+    cloned = model.startswith("tiny") or model.endswith("-warm")
+    assert row["taught"] == ("strategy" if cloned else "nothing")
+    assert row["verdict"] == (ledger.ILLUSTRATES if cloned else ledger.HOLDS)
+
+
+@pytest.mark.parametrize("model", ["tiny-mine", "smollm2-360m", "runs/m/model", ""])
+def test_a_models_name_alone_says_nothing(model):
+    with pytest.raises(ValueError, match="Pass taught='strategy' if it cloned"):
+        weigh(RISE, [1, 2], [0, 0], model=model)
+    row = weigh(RISE, [5.0, 5.5, 6.0], [0, 0, 0], model=model, taught="format")
+    assert (row["taught"], row["verdict"]) == ("format", ledger.HOLDS)
+    with pytest.raises(ValueError, match="taught is one of strategy, format, nothing"):
+        weigh(RISE, [1, 2], [0, 0], model=model, taught="a lot")
+
+
+@given(numbers(), claims(), st.sampled_from(ledger.TAUGHT))
+def test_what_is_fixed_by_the_rules_reads_by_construction(n, c, taught):
+    fixed = replace(c, fixed=True)
+    assert verdict(n, fixed, taught=taught) == ledger.FIXED
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0], [0.0, -0.0], [1e-12, -1e-12, 0]])
+def test_a_fixed_number_is_held_against_the_rules(values):
+    flat = Claim("flat", "s", "It is 0.", between=(0, 0), fixed=True)
+    row = weigh(flat, values, model="tiny-weak")
+    assert row["verdict"] == ledger.FIXED and "by the rules" in row["sentence"]
+    for wrong in ([0.1, 0, -0.1], [1, 1]):
+        with pytest.raises(ValueError, match="true by construction"):
+            weigh(flat, wrong, model="tiny-weak")
+
+
+SHARE = st.floats(0, 1, allow_nan=False)
+
+
+@given(st.lists(st.tuples(SHARE, SHARE), min_size=2, max_size=6))
+def test_shares_and_their_changes_never_leave_their_bounds(pairs):
+    after, before = ([p[i] for p in pairs] for i in (0, 1))
+    claim = Claim("c", "s", "So.", unit="share of games", above=0.5)
+    row = weigh(claim, after, before, model="tiny")
+    for number in row["ours"].values():
+        assert 0 <= number["low"] <= number["high"] <= 1
+    for of in ("change", "new seed"):
+        found = ledger.judged(replace(claim, of=of), after, before)
+        assert -1 <= found["low"] <= found["value"] + 1e-9
+        assert found["value"] - 1e-9 <= found["high"] <= 1
 
 
 @given(numbers(), claims())
@@ -119,11 +171,13 @@ def test_a_row_says_all_that_it_rests_on():
         [5.0, 5.5, 6.0],
         {"value": 0.5, "low": 0.4, "high": 0.6, "n": 3, "values": [0.4, 0.5, 0.6]},
         model="smollm2-135m-q4_1",
+        ahead=True,
         split="test",
         games=500,
         source={"paths": ["mine:after"]},
     )
-    assert row["pretrained"] and row["verdict"] == ledger.HOLDS
+    assert (row["taught"], row["ahead"], row["by"]) == ("nothing", True, "paper")
+    assert row["verdict"] == ledger.HOLDS
     assert row["ours"]["judged"]["values"] == [4.6, 5.0, 5.4]
     assert (row["seeds"], row["games"], row["split"]) == (3, 500, "test")
     assert row["sentence"] == "The change lies above 0: yes."
@@ -154,6 +208,8 @@ def test_a_row_without_a_number_says_why():
         ({"before": 0.14, "after": "under 1 %"}, "share", "14 % → under 1 %"),
         ({"trend": "none"}, "points", "none"),
         ({"after": 5808}, "dialogues", "5,808"),
+        ({"before": 0.4, "after": 5.8, "at": "best"}, "points", "0.4 → 5.8 (best)"),
+        ({"factor": 14, "at": "to the best"}, "times", "14 (to the best)"),
         ({"mean": 0.382, "games": 100}, "points", "mean: 0.382, games: 100"),
         ({}, "points", "not reported"),
     ],
@@ -190,15 +246,6 @@ def test_a_damaged_file_of_claims_is_refused(tmp_path, text, said):
     (tmp_path / "claims.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         ledger.read_claims(tmp_path / "claims.toml")
-
-
-def test_who_is_pretrained():
-    assert not ledger.is_pretrained("tiny-talk")
-    assert ledger.is_pretrained("smollm2-135m-q4_1")
-    with pytest.raises(ValueError, match="Pass pretrained=True or False"):
-        weigh(RISE, [1, 2], [0, 0], model="runs/mine/round-03/model")
-    row = weigh(RISE, [1, 2], [0, 0], model="runs/mine", pretrained=False)
-    assert row["verdict"] == ledger.UNDECIDED  # [1, 2] - 0 has a wide interval
 
 
 @pytest.mark.parametrize("after", [[], None, "many", {"value": 3.0}])

@@ -11,6 +11,8 @@ from selfplay_kit.metrics import (
     DEAL_METRICS,
     METRICS,
     RESAMPLES,
+    SHARE,
+    SIGNED,
     facts,
     pareto_points,
     ratio_interval,
@@ -325,3 +327,36 @@ def test_seed_interval_by_hand():
     assert m["high"] - 2 == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
     assert 2 - m["low"] == pytest.approx(m["high"] - 2)
     assert seed_interval([5.0]) == {"value": 5.0, "low": None, "high": None, "n": 1}
+
+
+SHARES = st.lists(st.floats(0, 1, allow_nan=False), min_size=2, max_size=6)
+
+
+@given(SHARES)
+def test_an_interval_of_shares_holds_the_mean_and_stays_between_its_bounds(values):
+    m = seed_interval(values, bounds=SHARE)
+    assert m["value"] == pytest.approx(sum(values) / len(values))
+    assert 0 <= m["low"] <= m["value"] + 1e-9 and m["value"] - 1e-9 <= m["high"] <= 1
+    mirrored = seed_interval([1 - v for v in values], bounds=SHARE)
+    assert mirrored["low"] == pytest.approx(1 - m["high"], abs=1e-6)
+    signed = seed_interval([2 * v - 1 for v in values], bounds=SIGNED)
+    assert signed["low"] == pytest.approx(2 * m["low"] - 1, abs=1e-6)
+    wider = seed_interval(values, bounds=SHARE, fresh=True)
+    assert wider["low"] <= m["low"] + 1e-9 and m["high"] - 1e-9 <= wider["high"]
+
+
+def test_far_from_its_bounds_a_share_has_nearly_the_plain_t_interval():
+    values = [0.50, 0.51, 0.52, 0.49]
+    plain, m = seed_interval(values), seed_interval(values, bounds=SHARE)
+    for end in ("low", "high"):
+        assert m[end] == pytest.approx(plain[end], abs=1e-4)
+
+
+@pytest.mark.parametrize("whole, n", [(0, 10), (1, 10), (0, 1500), (1, 1500)])
+def test_what_every_seed_agrees_on_is_as_sure_as_there_are_games(whole, n):
+    m = seed_interval([whole] * 3, bounds=SHARE, games=n)
+    other = 1 - 0.025 ** (1 / n)  # Clopper and Pearson for 0 of n
+    ends = (0, other) if whole == 0 else (1 - other, 1)
+    assert (m["low"], m["high"]) == pytest.approx(ends, abs=1e-9)
+    bare = seed_interval([whole] * 3, bounds=SHARE)
+    assert bare["low"] == bare["high"] == whole

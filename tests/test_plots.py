@@ -59,3 +59,18 @@ def test_a_matrix_has_its_numbers_written_in():
 
 def test_colours_markers_and_dashes_are_distinct():
     assert len(set(plots.CYCLE)) == len(set(plots.MARKERS)) == len(set(plots.DASHES))
+
+
+@pytest.mark.parametrize("axis, whole", [("y", 1.0), ("y", 100), ("x", 100)])
+def test_an_axis_of_shares_ends_at_0_and_at_the_whole(axis, whole):
+    ax = plt.subplots()[1]
+    ax.plot([0, whole], [0, whole], "o")
+    assert plots.share_axis(ax, whole=whole, axis=axis) is ax
+    assert getattr(ax, f"get_{axis}lim")() == (0, whole)
+    assert not ax.lines[0].get_clip_on()
+
+
+def test_rounds_of_a_share_are_drawn_from_0_to_1():
+    rows = [{"agreement": {"value": v, "low": v, "high": v}} for v in (0.1, 0.6)]
+    ax = plots.over_rounds({"run": rows}, "agreement")
+    assert ax.get_ylim() == (0, 1)
