@@ -77,7 +77,8 @@ class Claim:
     that share of the paper's number); or ``cannot`` says why no model of ours can
     speak to it. ``fixed``: by the rules it lies there, whoever plays. ``ahead``: the
     rule was written before a number of ours was known. ``kind``: a ``result`` of the
-    paper, something to read ``beside`` it, or a ``question`` that readers asked. ``sides`` name before and after.
+    paper, something to read ``beside`` it, or a ``question`` that readers asked.
+    ``sides`` name before and after.
     """
 
     id: str
@@ -287,10 +288,10 @@ def weigh(
     taught before self-play, one of :data:`TAUGHT` (the kit knows it of its own);
     ``ahead``, whether the rule was written before this number was known (the claim's
     own word by default); ``over`` is what the interval is over (``seeds`` or
-    ``scenarios``), ``note`` is said after the answer. ``about`` are ``split``, ``games`` (of each seed) and
-    ``source``. ``ValueError`` for a claim that can't be tested here, for a model of
-    which nobody says what it was taught, and for a number that is ``fixed`` and yet
-    lies elsewhere.
+    ``scenarios``), ``note`` is said after the answer. ``about`` are ``split``,
+    ``games`` (of each seed) and ``source``. ``ValueError`` for a claim that can't be
+    tested here, for a model of which nobody says what it was taught, and for a number
+    that is ``fixed`` and yet lies elsewhere.
     """
     if claim.cannot:
         raise ValueError(f"claim {claim.id!r} can't be tested here: {claim.cannot}")

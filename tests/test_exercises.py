@@ -344,7 +344,7 @@ TABLE = {
             ),
             ("and high <= region[1]", "or high <= region[1]", "not 'illustrates'"),
             ("if not (inside or outside)", "if False", "not 'does not illustrate'"),
-            ("if not pretrained", "if pretrained", "tiny"),
+            ('if taught == "strategy"', 'if taught != "strategy"', "taught strategy"),
         ],
     ),
     ("09_the_ledger", "Exercise 9.2"): (
