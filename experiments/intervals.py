@@ -51,7 +51,7 @@ def games_behind(path: Way, seeds: int) -> int | None:
     if isinstance(scored, list) and scored and isinstance(scored[0], dict):
         return sum(s[name]["n"] for s in scored)
     keys = [key for key, _ in path]
-    config = next((x["config"] for _, x in reversed(path) if "config" in x), {})
+    config: Any = next((x["config"] for _, x in reversed(path) if "config" in x), {})
     if name not in BY_GAME or not isinstance(config, dict):
         return None
     each = config.get("games")

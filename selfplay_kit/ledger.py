@@ -38,8 +38,10 @@ ILLUSTRATES, NOT_ILLUSTRATES = "illustrates", "does not illustrate"
 HOLDS, DIFFERS, UNDECIDED = "holds", "differs", "not decided"
 FIXED = "by construction"
 CANNOT, NOT_RUN = "cannot be tested here", "not run yet"
-VERDICTS = (ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS, UNDECIDED, FIXED)
-VERDICTS += (CANNOT, NOT_RUN)
+VERDICTS = (
+    *(ILLUSTRATES, NOT_ILLUSTRATES, HOLDS, DIFFERS),
+    *(UNDECIDED, FIXED, CANNOT, NOT_RUN),
+)
 KINDS = ("result", "beside", "question")
 # Who makes a claim: the authors (and Lewis et al.), or this kit and its readers.
 SOURCES = {"result": "paper", "beside": "own", "question": "own"}
