@@ -13,10 +13,8 @@ import contextlib
 import hashlib
 import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import files
 
@@ -138,6 +136,18 @@ def _play(p: argparse.ArgumentParser) -> None:
     p.add_argument("--opening", default="", help="said to who speaks first, if given")
     p.add_argument("--concurrency", type=int, default=8)
     p.add_argument("--max-tokens", type=int, default=200)
+    p.add_argument(
+        "--token-field",
+        default="auto",
+        metavar="NAME",
+        help="what the endpoint calls that limit: max_tokens, max_completion_tokens, "
+        "... (auto: the first, and where it is refused the second)",
+    )
+    p.add_argument("--no-seed", action="store_true", help="send the endpoint no seed")
+    p.add_argument("--no-temperature", action="store_true", help="nor a temperature")
+    p.add_argument(
+        "--no-system", action="store_true", help="the rules in the first user turn"
+    )
     p.add_argument("--timeout", type=float, default=120.0, help="seconds a request")
     p.set_defaults(go=_go_play)
 
@@ -181,15 +191,20 @@ def _go_play(given: argparse.Namespace) -> int:
                 play_games(pair, left, goal, seed=seed, on_end=keep)
             except RuntimeError:
                 print(f"{given.out} keeps what was played; the same command goes on")
+                _print_usage(players)
                 raise
         there = read_games(given.out)  # in their order there, now and the next time
     print(f"{given.out}: {len(there)} games, {len(left)} of them played now")
     for metric, m in summarise(there).items():
         print(_row(metric, m))
+    _print_usage(players)
+    return 0
+
+
+def _print_usage(players: list) -> None:
     for player in dict.fromkeys(players):
         if hasattr(player, "usage"):
-            print(f"{player.name}: {player.usage}")
-    return 0
+            print("\n  ".join([f"{player.name}: {player.usage}", *player.notes()]))
 
 
 def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
@@ -255,24 +270,15 @@ def _decides(player: Any) -> dict[str, Any]:
         prompt = [turn.ids for turn in dialogue(lm, position)]
         told = {"weights": report.weights_hash, "precision": report.given}
         told |= {"temperature": player.temperature, "limit": lm.max_new_tokens}
-    elif hasattr(player, "base_url"):
+    elif hasattr(player, "settings"):
         from .protocol import STYLES
 
         prompt = STYLES[player.style].system(position)
-        how = {"key_from", "concurrency", "retries", "timeout", "usage"}
-        decisive = [f.name for f in fields(player) if f.name not in how]
-        told = {name: getattr(player, name) for name in decisive}
-        told["base_url"] = _without_secrets(player.base_url)
+        told = player.settings
     else:
         return {"name": player.name}
     digest = hashlib.sha256(str(prompt).encode()).hexdigest()
     return {"name": player.name, **told, "prompt": digest}
-
-
-def _without_secrets(url: str) -> str:
-    """An address without a user, a password or a query, any of which may be a key."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _mend(out: Path) -> None:
@@ -319,17 +325,27 @@ def _player(name: str, given: argparse.Namespace):
             name.removeprefix("endpoint:"),
             given.url,
             key_from=given.key_from,
-            temperature=1.0 if given.temperature is None else given.temperature,
+            temperature=_endpoint_temperature(given),
             max_tokens=given.max_tokens,
             style=given.style,
             opening=given.opening,
             concurrency=given.concurrency,
             timeout=given.timeout,
+            token_field=given.token_field,
+            send_seed=not given.no_seed,
+            system=not given.no_system,
         )
     from .lm_player import LMPlayer
     from .models import load_model
 
     return LMPlayer(load_model(name), temperature=given.temperature)
+
+
+def _endpoint_temperature(given: argparse.Namespace) -> float | None:
+    if given.no_temperature and given.temperature is not None:
+        raise ValueError("--temperature and --no-temperature exclude each other")
+    asked = 1.0 if given.temperature is None else given.temperature
+    return None if given.no_temperature else asked
 
 
 def _export(p: argparse.ArgumentParser) -> None:

@@ -4,57 +4,108 @@ vLLM, llama.cpp's server, Ollama, ``transformers serve`` and hosted services spe
 the same protocol: the system prompt is the rules and the seat's private view, the
 model's own moves are assistant turns, the partner's are user turns (Liao et al.
 2024, section 3). The ``openai`` client talks to the server and retries, with
-back-off, what is worth it. Left out: streaming, and training (see ``export``).
+back-off, what is worth it. A field that a server refuses is left out from then on,
+and :meth:`EndpointPlayer.notes` says so. What a server's answers and errors mean is
+in ``servers``. Left out: streaming, and training (see ``export``).
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
+from .files import legible
+from .keys import (
+    EndpointError,
+    Secrets,
+    proxy_secrets,
+    read_address,
+    read_key,
+    variable_words,
+)
 from .protocol import STYLES, Move, Position
+from .servers import (
+    Answer,
+    Failure,
+    client_cause,
+    connection_cause,
+    read_response,
+    refused_fields,
+    tries,
+)
 
+__all__ = ["EndpointError", "EndpointPlayer", "EndpointTable", "Usage", "chat_messages"]
 
-class EndpointError(RuntimeError):
-    """The server gave no answer that can be used; the message says what to do.
-
-    Games that had ended before it were told to ``on_end`` and are not lost.
-    """
+TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")  # the second is OpenAI's newer
+LONGEST = 400  # characters of a server's own reason in a message
+EMPTY = {
+    "spent": "the limit was spent on reasoning, all {limit} tokens of it (raise "
+    "--max-tokens, in Python max_tokens)",
+    "thoughts": "they held reasoning and nothing after it",
+    "filtered": "the server's content filter held them back",
+    "refused": "the model refused",
+    "tool": "the model called a tool instead",
+    "silent": "the model said nothing",
+}
 
 
 @dataclass
 class Usage:
-    """What was asked of the server so far, in requests and tokens."""
+    """What was asked of the server so far, in requests and tokens.
 
-    requests: int = 0
+    ``ends`` counts how answers ended (``servers.Answer.end``). ``changes`` holds, for
+    each field that the server refused, what was sent instead and its reason.
+    """
+
+    requests: int = 0  # those with an answer
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unknown: int = 0  # requests whose answer told no tokens
+    thoughts: int = 0  # answers whose reasoning was left out of the move
+    ends: Counter[str] = field(default_factory=Counter)
+    changes: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         tokens = f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
         untold = f", tokens not told in {self.unknown}" if self.unknown else ""
         return f"{self.requests:,} requests, {tokens}{untold}"
 
+    def count(self, answer: Answer) -> None:
+        """Add one answer."""
+        self.requests += 1
+        self.ends[answer.end] += 1
+        self.thoughts += answer.thought
+        if answer.prompt_tokens is None or answer.completion_tokens is None:
+            self.unknown += 1
+        else:
+            self.prompt_tokens += answer.prompt_tokens
+            self.completion_tokens += answer.completion_tokens
+
 
 def chat_messages(
-    p: Position, style: str = "long", *, opening: str = ""
+    p: Position, style: str = "long", *, opening: str = "", system: bool = True
 ) -> list[dict[str, str]]:
     """``p`` as the messages of a chat, the model to speak next.
 
     Own moves and failed tries are assistant turns; what the partner said, the notice
     of its proposal and corrections are user turns. Where the model speaks first,
     ``opening`` is said to it before, if given: some templates insist on a user turn.
+    Without a ``system`` role its text begins the first user turn.
 
     >>> from .protocol import Line
     >>> from .rules import SEMI
     >>> p = Position(0, 0, (3, 1, 1), (1, 3, 4), SEMI, (Line("theirs", "hi !"),))
     >>> [m["role"] for m in chat_messages(p)], chat_messages(p)[1]["content"]
     (['system', 'user'], '[message] hi !')
+    >>> [m["role"] for m in chat_messages(p, system=False)]
+    ['user']
     """
     form = STYLES[style]
     messages = [{"role": "system", "content": form.system(p)}]
@@ -65,6 +116,11 @@ def chat_messages(
             messages.append({"role": "assistant", "content": line.text})
         else:
             messages.append({"role": "user", "content": form.user(line)})
+    if not system:
+        first = {"role": "user", "content": messages.pop(0)["content"]}
+        if messages and messages[0]["role"] == "user":
+            first["content"] += "\n\n" + messages.pop(0)["content"]
+        messages.insert(0, first)
     return messages
 
 
@@ -79,44 +135,121 @@ class EndpointPlayer:
     rate limit or a server's own error. Each request carries a seed; whether it is
     heeded is up to the server, so the same seed need not give the same games.
 
+    The limit goes by ``max_tokens`` or, where a server refuses that, by
+    ``max_completion_tokens``; ``token_field`` fixes its name. ``send_seed=False``,
+    ``temperature=None`` and ``system=False`` leave these out. A refused seed or
+    system role and a refused temperature of 1 are left out after one refusal;
+    another temperature is never left out unasked. :meth:`notes` tells of it.
+
     >>> EndpointPlayer("some-model", "http://localhost:8000/v1").name
     'some-model'
     """
 
     model: str
-    base_url: str
-    key_from: str = "OPENAI_API_KEY"
-    temperature: float = 1.0
+    base_url: str = field(repr=False)  # may hold a password
+    key_from: str = field(default="OPENAI_API_KEY", repr=False)  # may be a key
+    temperature: float | None = 1.0
     max_tokens: int = 200
     style: str = "long"
     opening: str = ""
     concurrency: int = 8
     retries: int = 5
     timeout: float = 120.0
+    token_field: str = "auto"
+    send_seed: bool = True
+    system: bool = True
     usage: Usage = field(default_factory=Usage, init=False)
+    # The fields that are sent ("system": the role); those refused are left out.
+    sent: frozenset[str] = field(default=frozenset(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
             raise ValueError(f"style is one of {', '.join(STYLES)}; got {self.style!r}")
-        if self.concurrency < 1 or self.retries < 0 or self.timeout <= 0:
+        if self.concurrency < 1 or self.retries < 0 or not self.timeout > 0:
             raise ValueError(
                 "concurrency must be 1 or more, retries 0 or more, timeout above 0 "
                 f"seconds; got {self.concurrency}, {self.retries}, {self.timeout}"
             )
-        if not self.base_url.startswith(("http://", "https://")):
+        if self.max_tokens < 1 or not 0 <= (self.temperature or 0) < float("inf"):
             raise ValueError(
-                "base_url is an address such as http://localhost:8000/v1; got "
-                f"{self.base_url!r}"
+                "max_tokens must be 1 or more, temperature 0 or more (None: as the "
+                f"server has it); got {self.max_tokens}, {self.temperature}"
             )
+        if not self.key_from.isidentifier():
+            raise ValueError(
+                "key_from is the name of an environment variable, such as "
+                "OPENAI_API_KEY, that holds the key; it is not the key itself"
+            )
+        self.address = read_address(self.base_url)
+        self._lock = Lock()
+        limit = TOKEN_FIELDS[0] if self.token_field == "auto" else self.token_field
+        left_out = {
+            "seed": not self.send_seed,
+            "temperature": self.temperature is None,
+            "system": not self.system,
+        }
+        self.sent = frozenset([limit, *(f for f, out in left_out.items() if not out)])
 
     @property
     def name(self) -> str:
-        """The model's name, as it stands in transcripts."""
+        """The model's name, as transcripts have it."""
         return self.model
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the moves, as it was asked for; no key is in it."""
+        names = ("model", "temperature", "max_tokens", "style", "opening")
+        how = ("token_field", "send_seed", "system")
+        return {"base_url": self.address.root} | {
+            n: getattr(self, n) for n in names + how
+        }
+
+    def notes(self) -> list[str]:
+        """What else is to be said of the answers so far, a sentence each: fields that
+        the server refused, and answers that were empty, cut, or thought aloud."""
+        u, limit = self.usage, self.max_tokens
+        notes = [f"{name} was refused: {given}" for name, given in u.changes.items()]
+        for end, why in EMPTY.items():
+            if n := u.ends[end]:
+                why = why.format(limit=limit)
+                notes.append(f"{n} of {u.requests} answers were empty: {why}")
+        if n := u.ends["cut"]:
+            notes.append(
+                f"{n} of {u.requests} answers were cut at the limit of {limit} tokens"
+            )
+        if u.thoughts:
+            notes.append(
+                f"{u.thoughts} of {u.requests} answers held reasoning, which is no "
+                "part of a move"
+            )
+        return notes
 
     def sit(self, games: int, *, seed: int | str) -> EndpointTable:
         """Sit down to a batch of games."""
         return EndpointTable(self, seed)
+
+    def count(self, answer: Answer) -> None:
+        """Add an answer to the usage."""
+        with self._lock:
+            self.usage.count(answer)
+
+    def leave_out(self, refused: set[str], why: str) -> bool:
+        """Leave ``refused`` fields out of :attr:`sent` from now on and note ``why``;
+        false where one of them has to be sent."""
+        old, new = TOKEN_FIELDS
+        instead = {
+            "seed": "none was sent",
+            "system": "its text began the first user turn",
+        }
+        if self.temperature == 1:
+            instead["temperature"] = "none was sent, so the server's own counts"
+        if self.token_field == "auto":
+            instead[old] = f"{new} was sent"
+        with self._lock:
+            for name in sorted(refused & self.sent & set(instead)):
+                self.sent = self.sent - {name} | ({new} if name == old else set())
+                self.usage.changes[name] = f"{instead[name]} (the server: {why})"
+            return bool(refused) and not refused & self.sent
 
 
 class EndpointTable:
@@ -131,12 +264,29 @@ class EndpointTable:
                 'pip install "selfplay-kit[endpoint]", or pip install openai'
             ) from e
         self.player = player
-        self.client = openai.OpenAI(
-            base_url=player.base_url,
-            api_key=os.environ.get(player.key_from) or "none",
-            max_retries=player.retries,
-            timeout=player.timeout,
-        )
+        self.key, trimmed = read_key(player.key_from)
+        if trimmed and self.key:
+            warnings.warn(
+                f"the key in {variable_words(player.key_from)} had white space or "
+                "invisible characters at its ends; it is sent without them",
+                stacklevel=3,
+            )
+        address = player.address
+        self.secrets = Secrets([self.key, *address.secrets, *proxy_secrets()])
+        failed = None
+        try:
+            self.client = openai.OpenAI(
+                base_url=address.root,
+                api_key=self.key or "none",
+                max_retries=player.retries,
+                timeout=player.timeout,
+                default_query=address.query,
+                default_headers=address.headers,
+            )
+        except Exception as e:  # proxies and certificates of the environment
+            failed = client_cause(e, address)
+        if failed:  # raised out here: a traceback would show what it came from
+            raise self._error(f"can't be asked: {failed}")
         self.pool = ThreadPoolExecutor(player.concurrency)
         self.chance = random.Random(f"{seed}/endpoint")
 
@@ -148,95 +298,99 @@ class EndpointTable:
             for p, seed in zip(positions, seeds, strict=True)
         ]
         try:
-            answers = [a.result() for a in asked]
-        except BaseException:
+            wait(asked, return_when=FIRST_EXCEPTION)
+            for a in asked:
+                if a.done() and a.exception():
+                    a.result()
+            return [Move(a.result()) for a in asked]
+        finally:
             for a in asked:
                 a.cancel()
-            raise
-        for _, told in answers:  # counted here: one thread, no lock
-            _count(self.player.usage, told)
-        return [Move(text) for text, _ in answers]
 
-    def _ask(self, p: Position, seed: int) -> tuple[str, Any]:
+    def _ask(self, p: Position, seed: int) -> str:
         player = self.player
-        messages = chat_messages(p, player.style, opening=player.opening)
-        answer = _told(
-            lambda: self.client.chat.completions.create(
+        while True:  # each turn leaves out a field that was refused, or ends it
+            sent = player.sent
+            answer = self._try(p, seed, sent)
+            if isinstance(answer, Answer):
+                player.count(answer)
+                return self.secrets.hide(answer.text, shortest=8)
+            refused = refused_fields(answer.body, sent)
+            if not player.leave_out(refused, answer.reason):
+                raise self._error(
+                    answer.words + (_remedy(refused) if answer.body else "")
+                )
+
+    def _try(self, p: Position, seed: int, sent: frozenset[str]) -> Answer | Failure:
+        """What came back. Nothing is raised: an exception may quote the key."""
+        import openai
+
+        player = self.player
+        messages = chat_messages(
+            p, player.style, opening=player.opening, system="system" in sent
+        )
+        for m in messages:
+            m["content"] = legible(m["content"])
+        given = {"seed": seed, "temperature": player.temperature}
+        try:
+            raw = self.client.chat.completions.with_raw_response.create(
                 model=player.model,
                 messages=messages,  # type: ignore[arg-type]
-                temperature=player.temperature,
-                max_tokens=player.max_tokens,
-                seed=seed,
-            ),
-            player,
+                extra_body={
+                    f: given.get(f, player.max_tokens) for f in sent - {"system"}
+                },
+            )
+            response = raw.http_response
+        except openai.APIStatusError as e:
+            response = e.response
+        except openai.APITimeoutError as e:
+            return Failure(
+                f"took longer than {player.timeout:g} s to answer{tries(e.request)}. "
+                "Ask fewer at a time (concurrency), or wait longer (timeout)."
+            )
+        except openai.APIConnectionError as e:
+            cause = connection_cause(e, player.address)
+            return Failure(f"can't be reached{tries(e.request)}: {cause}")
+        except Exception as e:
+            return Failure(f"can't be asked: {connection_cause(e, player.address)}")
+        return read_response(
+            response, player.model, self._key_words(), player.address, self._plain
         )
-        try:
-            text = answer.choices[0].message.content
-            if text is not None and not isinstance(text, str):
-                raise TypeError(f"content is {type(text).__name__}")
-        except (AttributeError, IndexError, TypeError) as e:
-            raise EndpointError(
-                f"{player.base_url} answered something that is no chat completion "
-                f"({str(answer)[:120]!r}). Is the address the API's root, which mostly "
-                "ends in /v1?"
-            ) from e
-        return text or "", getattr(answer, "usage", None)
+
+    def _key_words(self) -> str:
+        """Where the key is read from, and whether it is there."""
+        variable = variable_words(self.player.key_from)
+        if self.player.address.user:
+            return "the name and password in the address"
+        if not self.key:
+            empty = self.player.key_from in os.environ
+            return f"{variable}, which is {'empty' if empty else 'not set'}"
+        quoted = ", but begins with a quotation mark" if self.key[0] in "\"'" else ""
+        return f"{variable}, which is set{quoted}"
+
+    def _plain(self, text: str) -> str:
+        """A server's text without secrets, and not too long."""
+        text = self.secrets.hide(" ".join(text[:9999].split()))
+        return text.rstrip(".") if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+    def _error(self, words: str) -> EndpointError:
+        where = f"the server at {self.player.address.root}"
+        return EndpointError(self.secrets.hide(f"{where} {words}"))
 
     def close(self) -> None:
         """Let go of the connections."""
+        self.client.close()  # first: what is still under way then ends soon
         self.pool.shutdown(cancel_futures=True)
-        self.client.close()
 
 
-def _count(usage: Usage, told: Any) -> None:
-    usage.requests += 1
-    asked = getattr(told, "prompt_tokens", None)
-    answered = getattr(told, "completion_tokens", None)
-    if isinstance(asked, int) and isinstance(answered, int):
-        usage.prompt_tokens += asked
-        usage.completion_tokens += answered
-    else:
-        usage.unknown += 1
-
-
-def _told(ask: Callable[[], Any], player: EndpointPlayer) -> Any:
-    """What the server answers; its errors in words that say what to do."""
-    import openai
-
-    where = f"the server at {player.base_url}"
-    tried = f"after {player.retries + 1} tries" if player.retries else "at once"
-    try:
-        return ask()
-    except openai.APITimeoutError as e:
-        raise EndpointError(
-            f"{where} took longer than {player.timeout:g} s to answer, {tried}. Ask "
-            "fewer at a time (concurrency), or wait longer (timeout)."
-        ) from e
-    except openai.APIConnectionError as e:
-        raise EndpointError(
-            f"{where} can't be reached ({e.__cause__ or e}), {tried}. Is it running, "
-            "and is the address right?"
-        ) from e
-    except openai.RateLimitError as e:
-        raise EndpointError(
-            f"{where} limits the rate of requests (or the account has no credit left), "
-            f"{tried}: {e.message}. Ask fewer at a time (concurrency), or later."
-        ) from e
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as e:
-        there = "is set" if os.environ.get(player.key_from) else "is not set"
-        raise EndpointError(
-            f"{where} refuses the key ({e.message}). It is read from the environment "
-            f"variable {player.key_from}, which {there}."
-        ) from e
-    except openai.NotFoundError as e:
-        raise EndpointError(
-            f"{where} knows no model {player.model!r}, or the address is not the API's "
-            f"root ({e.message})."
-        ) from e
-    except openai.APIStatusError as e:
-        raise EndpointError(
-            f"{where} answered with an error when asked for {player.model!r}, "
-            f"{tried}: {e.status_code} {e.message}"
-        ) from e
-    except (openai.APIError, ValueError) as e:
-        raise EndpointError(f"{where} answered nonsense, {tried}: {e}") from e
+def _remedy(refused: set[str]) -> str:
+    """The options that leave out what a server may refuse."""
+    if "temperature" in refused:
+        return (
+            " --no-temperature (in Python temperature=None) leaves the temperature to "
+            "the server."
+        )
+    return (
+        " If it refuses a field: --token-field, --no-seed, --no-temperature and "
+        "--no-system say what is sent."
+    )

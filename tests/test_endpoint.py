@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -37,15 +38,21 @@ class Server:
 
     def __init__(self, script):
         self.script, self.lock = script, Lock()
-        self.asked, self.keys, self.at_once, self.peak = [], [], 0, 0
+        self.asked, self.keys, self.paths = [], [], []
+        self.at_once = self.peak = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):  # where a redirect leads
+                self.do_POST()
+
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                length = int(self.headers.get("content-length") or 0)
+                body = json.loads(self.rfile.read(length) or "{}")
                 with outer.lock:
                     outer.asked.append(body)
                     outer.keys.append(self.headers.get("authorization"))
+                    outer.paths.append(self.path)
                     number = len(outer.asked) - 1
                     outer.at_once += 1
                     outer.peak = max(outer.peak, outer.at_once)
@@ -58,9 +65,9 @@ class Server:
                     answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 )
                 self.send_response(status)
-                for name, value in {"content-type": "application/json"}.items():
-                    self.send_header(name, headers.get(name, value))
-                self.send_header("retry-after-ms", "1")
+                usual = {"content-type": "application/json", "retry-after-ms": "1"}
+                for name, value in (usual | headers).items():
+                    self.send_header(name, value)
                 self.send_header("content-length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
@@ -70,7 +77,7 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        Thread(target=self.http.serve_forever, daemon=True).start()
+        Thread(target=self.http.serve_forever, args=[0.02], daemon=True).start()
 
     def close(self):
         self.http.shutdown()
@@ -300,6 +307,419 @@ def test_without_the_client_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(EndpointError, match="pip install"):
         EndpointPlayer("m", "http://x/v1").sit(1, seed=0)
+
+
+# Servers that refuse -------------------------------------------------------------
+
+
+def picky(*wants):
+    """A script that refuses requests until each of ``wants`` is content with one."""
+
+    def answer(n, body):
+        for wrong, status, refusal in wants:
+            if wrong(body):
+                return status, refusal, {}
+        return said(half_of(body))
+
+    return answer
+
+
+def half_of(body):
+    spoken = any(m["role"] == "assistant" for m in body["messages"])
+    return "[propose] (0 books, 0 hats, 0 balls)" if spoken else "[message] hi !"
+
+
+def has(name):
+    return lambda body: name in body
+
+
+def has_system(body):
+    return body["messages"][0]["role"] == "system"
+
+
+NO_MAX = {"error": {"message": "'max_tokens' is not supported with this model."}}
+NO_SEED = {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]}
+NO_HEAT = {"error": {"message": "Unsupported value", "param": "temperature"}}
+NO_ROLE = {"object": "error", "message": "System role not supported", "code": 400}
+PICKY = {
+    "max_tokens": (has("max_tokens"), 400, NO_MAX),
+    "seed": (has("seed"), 422, NO_SEED),
+    "temperature": (has("temperature"), 400, NO_HEAT),
+    "system": (has_system, 500, NO_ROLE),
+}
+
+
+@pytest.mark.parametrize("fields", [[f] for f in PICKY] + [list(PICKY)])
+def test_a_refused_field_is_left_out_once_and_noted(serve, fields):
+    server = serve(picky(*(PICKY[f] for f in fields)))
+    one = player(server, concurrency=1)
+    for seed in range(2):
+        games = play_games((one, Fair()), SOME[:2], SEMI, seed=seed)
+        assert all(t.agreed is not None and not t.aborted for t in games)
+    refused = len(server.asked) - one.usage.requests
+    assert refused == len(fields), "one refusal each, and it is remembered"
+    assert set(one.usage.changes) == set(fields)
+    for name, note in zip(sorted(fields), sorted(one.notes()), strict=True):
+        assert note.startswith(f"{name} was refused: ") and "(the server: " in note
+    last = server.asked[-1]
+    assert not {"max_tokens", "seed", "temperature"} & set(fields) & set(last)
+    assert ("max_completion_tokens" in last) == ("max_tokens" in fields)
+    if "system" in fields:
+        assert last["messages"][0]["role"] == "user"
+        assert "You and a partner divide" in last["messages"][0]["content"]
+
+
+def test_many_at_a_time_learn_what_is_refused(serve):
+    server = serve(picky(*PICKY.values()))
+    one = player(server, concurrency=8)
+    play_games((one, Fair()), SOME, SEMI, seed=0)
+    assert len(server.asked) <= one.usage.requests + 8 * len(PICKY)
+    assert one.sent == {"max_completion_tokens"}
+
+
+def test_fields_can_be_chosen_and_the_choice_is_a_setting(serve):
+    server = serve(lambda n, body: said(half_of(body)))
+    one = player(
+        server,
+        token_field="max_new_tokens",
+        send_seed=False,
+        temperature=None,
+        system=False,
+    )
+    play_games((one, Fair()), SOME[:1], SEMI, seed=0)
+    for body in server.asked:
+        assert set(body) == {"model", "messages", "max_new_tokens"}
+        assert "system" not in {m["role"] for m in body["messages"]}
+    assert one.settings["token_field"] == "max_new_tokens"
+    assert one.settings["base_url"] == server.url and not one.settings["send_seed"]
+    assert one.notes() == [] and one.usage.changes == {}
+
+
+@pytest.mark.parametrize(
+    "how, field, remedy",
+    [
+        ({"temperature": 0.5}, "temperature", "--no-temperature"),
+        ({"token_field": "max_tokens"}, "max_tokens", "--token-field"),
+    ],
+)
+def test_what_was_asked_for_by_name_is_never_left_out_unasked(
+    serve, how, field, remedy
+):
+    server = serve(picky(PICKY[field]))
+    table = player(server, **how).sit(1, seed=0)
+    with pytest.raises(EndpointError) as e:
+        table.reply([Game(SOME[0], SEMI).position()])
+    table.close()
+    assert remedy in str(e.value) and len(server.asked) == 1
+
+
+def test_without_a_system_role_the_rules_begin_the_first_user_turn():
+    g = Game(SOME[0], SEMI, 0)
+    for opening in ("", "Please begin."):
+        first = chat_messages(g.position(), opening=opening, system=False)
+        assert [m["role"] for m in first] == ["user"]
+        assert first[0]["content"].endswith(opening or "can.")
+    second = g.submit("[message] hi").position()
+    messages = chat_messages(second, system=False)
+    assert [m["role"] for m in messages] == ["user"]
+    assert messages[0]["content"] == LONG.system(second) + "\n\n[message] hi"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+def test_a_final_error_is_tried_once_with_the_servers_reason(serve, status):
+    server = serve(lambda n, body: (status, {"detail": "because of the moon"}, {}))
+    table = player(server, retries=3).sit(1, seed=0)
+    with pytest.raises(EndpointError, match="because of the moon"):
+        table.reply([Game(SOME[0], SEMI).position()])
+    table.close()
+    assert len(server.asked) == 1
+
+
+def test_after_a_final_error_the_rest_is_not_asked(serve):
+    server = serve(lambda n, body: (401, {"detail": "no"}, {}))
+    table = player(server, concurrency=1).sit(6, seed=0)
+    with pytest.raises(EndpointError, match="refuses the key"):
+        table.reply([Game(x, SEMI, number=i).position() for i, x in enumerate(SOME)])
+    table.close()
+    assert len(server.asked) < len(SOME)
+
+
+def test_retry_after_is_heeded_and_bounded(serve):
+    def busy(n, body):
+        wait = {"retry-after": "100000", "retry-after-ms": "100000000"}
+        return 429, {"error": {"message": "quota"}}, wait
+
+    server = serve(busy)
+    table = player(server, retries=3).sit(1, seed=0)
+    with pytest.raises(EndpointError, match=r"at the first try.*100000 s"):
+        table.reply([Game(SOME[0], SEMI).position()])
+    table.close()
+    assert len(server.asked) == 1, "nobody waits for a day"
+
+
+# Answers without words -----------------------------------------------------------
+
+
+def choice(content, end, **message):
+    whole = said(content)[1]
+    whole["choices"][0]["message"] |= message
+    whole["choices"][0]["finish_reason"] = end
+    return 200, whole, {}
+
+
+WORDLESS = {
+    "reasoning, cut": (choice("", "length", reasoning_content="hm"), "limit was spent"),
+    "an open thought": (choice("<think>hm", "length"), "limit was spent"),
+    "reasoning alone": (choice(None, "stop", reasoning="hm"), "held reasoning"),
+    "a filter": (choice(None, "content_filter"), "content filter"),
+    "a refusal": (choice(None, "stop", refusal="no"), "refused"),
+    "nothing": (choice(None, "stop"), "said nothing"),
+    "a filter's error": (
+        (400, {"error": {"message": "no", "code": "content_filter"}}, {}),
+        "content filter",
+    ),
+    "a limit's error": (
+        (400, {"error": {"message": "max_tokens or output limit was reached"}}, {}),
+        "limit was spent",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", WORDLESS)
+def test_answers_without_words_are_summed_up(serve, tmp_path, capsys, how):
+    answer, told = WORDLESS[how]
+    server = serve(lambda n, body: answer)
+    command = ["play", "endpoint:m", "--games", "8", "--out", str(tmp_path / "g.jsonl")]
+    assert main([*command, "--url", server.url]) == 0
+    out = capsys.readouterr().out
+    assert "40 of 40 answers were empty" in out and told in out
+    assert ("--max-tokens" in out) == ("limit was spent" in told)
+
+
+def test_cut_answers_and_thoughts_are_noted(serve):
+    answers = [
+        choice("<think>a</think>[message] b", "stop"),
+        choice("[message]", "length"),
+    ]
+    server = serve(lambda n, body: answers[n % 2])
+    table = player(server, concurrency=1).sit(2, seed=0)
+    moves = table.reply([Game(x, SEMI, number=0).position() for x in SOME[:2]])
+    table.close()
+    assert [m.text for m in moves] == ["[message] b", "[message]"]
+    notes = " ".join(table.player.notes())
+    assert (
+        "1 of 2 answers were cut" in notes and "1 of 2 answers held reasoning" in notes
+    )
+
+
+# No key in any message -----------------------------------------------------------
+
+SECRET = "sk-SECRET123"
+
+
+def every_word(e):
+    """All that a traceback of ``e`` could show."""
+    words = []
+    while e is not None:
+        words += [str(e), repr(e), repr(getattr(e, "body", ""))]
+        e = e.__cause__ or e.__context__
+    return " ".join(words)
+
+
+ECHOES = {
+    "in an error": (400, {"error": {"message": f"bad {SECRET}"}}, {}),
+    "in a refusal": (401, {"error": {"message": f"key {SECRET[:11]}..."}}, {}),
+    "in a page": (502, f"<title>{SECRET}</title>".encode(), {}),
+    "in a long text": (400, {"detail": "x" * 395 + " " + SECRET}, {}),
+    "in other JSON": (200, {"headers": {"authorization": f"Bearer {SECRET}"}}, {}),
+    "in nonsense": (200, f'{{"Bearer {SECRET}'.encode(), {}),
+    "in a refused field": (400, {"detail": f"unknown field seed {SECRET}"}, {}),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_server_that_echoes_the_key_does_not_spread_it(serve, monkeypatch, echo):
+    monkeypatch.setenv("SOME_KEY", SECRET)
+    server = serve(lambda n, body: ECHOES[echo])
+    one = player(server, key_from="SOME_KEY")
+    table = one.sit(1, seed=0)
+    with pytest.raises(EndpointError) as e:
+        table.reply([Game(SOME[0], SEMI).position()])
+    table.close()
+    told = every_word(e.value) + repr(one) + str(one.usage) + str(one.notes())
+    assert "SECRET1" not in told and server.keys[0] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\u200b", " ", "\ufeff"])
+def test_a_key_with_a_stray_end_works_and_is_warned_of(serve, monkeypatch, end):
+    monkeypatch.setenv("SOME_KEY", SECRET + end)
+    server = serve(lambda n, body: said("[message] hi"))
+    with pytest.warns(UserWarning, match="SOME_KEY had white space") as warned:
+        table = player(server, key_from="SOME_KEY").sit(1, seed=0)
+    table.reply([Game(SOME[0], SEMI).position()])
+    table.close()
+    assert server.keys == [f"Bearer {SECRET}"]
+    assert not any(SECRET in str(w.message) for w in warned)
+
+
+@pytest.mark.parametrize("inner", [" ", "\n", "\r\n", "\u200b", "é", "\x01"])
+def test_an_impossible_key_is_refused_and_the_server_not_blamed(
+    serve, monkeypatch, tmp_path, capsys, inner
+):
+    monkeypatch.setenv("SOME_KEY", f"{SECRET}{inner}{SECRET}")
+    server = serve(lambda n, body: said("[message] hi"))
+    with pytest.raises(EndpointError, match=r"can't be sent.*No server was asked") as e:
+        player(server, key_from="SOME_KEY").sit(1, seed=0)
+    assert SECRET not in every_word(e.value) and server.asked == []
+    command = ["play", "endpoint:m", "--url", server.url, "--key-from", "SOME_KEY"]
+    assert main([*command, "--out", str(tmp_path / "g.jsonl")]) == 1
+    told = capsys.readouterr()
+    assert SECRET not in told.out + told.err and "can't be sent" in told.err
+
+
+def test_a_key_in_the_address_is_used_and_not_shown(
+    serve, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    server = serve(lambda n, body: (400, {"detail": f"who is {SECRET}?"}, {}))
+    url = server.url.replace("//", f"//me:{SECRET}@") + f"?api-key={SECRET}"
+    one = EndpointPlayer("m", url)
+    assert SECRET not in repr(one) + json.dumps(one.settings)
+    command = ["play", "endpoint:m", "--url", url, "--out", str(tmp_path / "g.jsonl")]
+    assert main([*command, "--games", "1"]) == 1
+    told = capsys.readouterr()
+    assert SECRET not in told.out + told.err and "who is [hidden]?" in told.err
+    assert server.keys[0].startswith("Basic ")
+    assert server.paths == [f"/v1/chat/completions?api-key={SECRET}"]
+
+
+def test_a_key_that_comes_back_as_a_move_is_in_no_transcript(serve, monkeypatch):
+    monkeypatch.setenv("SOME_KEY", SECRET)
+    server = serve(lambda n, body: said(f"[message] my key is {SECRET}"))
+    one = player(server, key_from="SOME_KEY", concurrency=1)
+    games = play_games((one, Fair()), SOME[:1], SEMI, seed=0, firsts=[0])
+    assert SECRET not in games[0].to_json() and "[hidden]" in games[0].moves[0].text
+
+
+def test_the_key_itself_is_no_variables_name():
+    for wrong in (SECRET, "sk abc", ""):
+        with pytest.raises(ValueError, match="name of an environment variable") as e:
+            EndpointPlayer("m", "http://x/v1", key_from=wrong)
+        assert not wrong or wrong not in str(e.value)
+    assert "hf_aBcDeF" not in repr(
+        EndpointPlayer("m", "http://x", key_from="hf_aBcDeF")
+    )
+
+
+# The way to the server ------------------------------------------------------------
+
+
+def failed(url, **how):
+    one = EndpointPlayer("m", url, **({"retries": 0, "timeout": 10} | how))
+    with pytest.raises(EndpointError) as e:
+        table = one.sit(1, seed=0)
+        try:
+            table.reply([Game(SOME[0], SEMI).position()])
+        finally:
+            table.close()
+    return e.value
+
+
+@pytest.fixture
+def no_proxies(monkeypatch):
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_PROXY".upper(), raising=False)
+
+
+@pytest.mark.parametrize(
+    "proxy, told",
+    [
+        ("socks5://me:PASSWORD@127.0.0.1:9", "pip install socksio"),
+        ("socks4://me:PASSWORD@127.0.0.1:9", "SOCKS proxy"),
+        ("ftp://me:PASSWORD@127.0.0.1:9", "names a proxy with an address"),
+        ("http://me:PASSWORD@127.0.0.1:port", "names a proxy with an address"),
+        ("http://me:PASSWORD@127.0.0.1:9", "the way leads through the proxy"),
+    ],
+)
+def test_a_proxy_gets_words(no_proxies, monkeypatch, proxy, told):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    if "socks5" in proxy:
+        monkeypatch.setitem(sys.modules, "socksio", None)
+    e = failed("http://somewhere.invalid/v1")
+    assert told in str(e) and "ALL_PROXY" in str(e) and "NO_PROXY=" in str(e)
+    assert "PASSWORD" not in every_word(e)
+
+
+def test_a_proxy_that_answers_itself_is_named(no_proxies, serve, monkeypatch):
+    server = serve(lambda n, body: (502, b"<title>Squid</title>", {}))
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    assert "HTTP_PROXY" in str(failed("http://somewhere.invalid/v1"))
+
+
+def test_a_host_that_is_not_there_is_told(no_proxies):
+    assert "no host named 'no-such.invalid'" in str(failed("http://no-such.invalid/v1"))
+
+
+def test_tls_to_a_plain_server_is_told(no_proxies, serve):
+    server = serve(lambda n, body: said("[message] hi"))
+    told = str(failed(server.url.replace("http:", "https:")))
+    assert "begins with http://" in told and "can't be reached" in told
+
+
+def test_a_self_signed_certificate_is_told(no_proxies, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    pem = tmp_path / "pem"
+    make = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    make += f" -keyout {pem}.key -out {pem}"
+    subprocess.run(["openssl", *make.split()], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, f"{pem}.key")
+    server = Server(lambda n, body: said("[message] hi"))
+    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+    try:
+        told = str(failed(server.url.replace("http:", "https:")))
+    finally:
+        server.close()
+    assert "certificate is not trusted" in told and "SSL_CERT_FILE" in told
+
+
+def test_a_way_to_a_login_page_is_told(no_proxies, serve):
+    page = b"<html><title>Please log in</title></html>"
+    login = serve(lambda n, body: (200, page, {"content-type": "text/html"}))
+    there = login.url.replace("/v1", "/login?next=SECRET")
+    server = serve(lambda n, body: (302, b"", {"location": there}))
+    told = str(failed(server.url))
+    assert "Please log in" in told and "It redirects to" in told
+    assert login.url.replace("/v1", "/login") in told and "SECRET" not in told
+
+
+def test_redirects_without_end_are_told(no_proxies, serve):
+    server = serve(lambda n, body: (307, b"", {"location": "/v1/chat/completions"}))
+    assert "without end" in str(failed(server.url))
+
+
+def test_a_connection_that_is_cut_is_told(no_proxies):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up():
+            for _ in range(2):
+                listener.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        told = str(failed(f"http://127.0.0.1:{listener.getsockname()[1]}/v1"))
+    assert "closed the connection before it answered" in told
+
+
+def test_half_an_emoji_goes_both_ways(serve):
+    server = serve(lambda n, body: said("[message] \ud83d hi"))
+    table = player(server).sit(1, seed=0)
+    game = Game(SOME[0], SEMI).submit("[message] \ud83d")
+    move = table.reply([game.position()])[0]
+    table.close()
+    assert move.text == "[message] \ufffd hi"
+    assert server.asked[0]["messages"][1]["content"] == "[message] \ufffd"
 
 
 def test_the_command_keeps_what_was_played_and_goes_on(serve, tmp_path, capsys):
