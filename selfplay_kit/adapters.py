@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 CARD = "selfplay_kit.json"
 MERGE = (
@@ -69,25 +72,63 @@ def attach(model: Any, r: int, *, seed: int) -> Any:
             return get_peft_model(model, how).eval()
 
 
+@dataclass
+class _Guard:
+    """Who may change the state of a model: one thread at a time."""
+
+    lock: Any = field(default_factory=threading.RLock)
+    depth: int = 0  # blocks of at_work within each other
+
+
+_guards: WeakKeyDictionary[Any, _Guard] = WeakKeyDictionary()
+_any_guard = threading.Lock()
+
+
+def _guard(model: Any) -> _Guard:
+    with _any_guard:
+        return _guards.setdefault(bare(model), _Guard())
+
+
+@contextmanager
+def alone(model: Any) -> Iterator[None]:
+    """Within this block no other thread plays with ``model``, trains it, or changes
+    its weights or attention; a second one waits. Blocks may lie within each other."""
+    with _guard(model).lock:
+        yield
+
+
 @contextmanager
 def at_work(model: Any) -> Iterator[None]:
     """Within this block the adapter is folded into the weights, for play; it is
-    trained beside them, and is again what it was afterwards.
+    trained beside them, and is again what it was afterwards. One thread at a time.
 
     The folded weights are kept until the adapter changes or :func:`forget`. Over
     8- and 4-bit weights it stays beside them, in their precision of computing.
     """
+    guard = _guard(model)
+    with guard.lock:
+        guard.depth += 1
+        try:
+            with _swapped(model) if guard.depth == 1 else nullcontext():
+                yield
+        finally:
+            guard.depth -= 1
+
+
+@contextmanager
+def _swapped(model: Any) -> Iterator[None]:
     layers = [m for m in model.modules() if hasattr(m, "lora_A")]
     trained = [p for n, p in model.named_parameters() if "lora_" in n]
     weights = [m.base_layer.weight for m in layers]
     fold = all(w.is_floating_point() for w in weights)
     swapped = weights if fold else trained
     kept = [p.data for p in swapped]
-    for p, t in zip(swapped, _folded(model, layers, trained, fold), strict=True):
-        p.data = t
-    for m in layers:
-        m.merged_adapters += ["default"] if fold else []
+    folded = _folded(model, layers, trained, fold)
     try:
+        for p, t in zip(swapped, folded, strict=True):
+            p.data = t
+        for m in layers:
+            m.merged_adapters += ["default"] if fold else []
         yield
     finally:
         for p, t in zip(swapped, kept, strict=True):

@@ -5,20 +5,27 @@ of every row, so that nothing is read twice: a row is extended by what is new, t
 sampled until its stop token. Rows have lengths of their own; each new key is
 written at its row's own end, so there is no padding between turns.
 
+That is the fast path, and it is right for most models, not for all: attention may
+have windows, caps or sinks, layers may be no attention at all. :func:`route_of` finds
+out, and where the two differ rows go through the model's own forward pass.
+
 Left out: beams, penalties, streaming. Rows know nothing of speakers or listeners.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from . import adapters
+from . import adapters, agreement, own
+from .agreement import Route
 
 FEW = 0.25  # up to this share of long rows, the others keep their room
 MANY = 4096  # words of a vocabulary, more than any tiny model has
@@ -37,10 +44,19 @@ def _adapter_at_work(method):
 class Rows:
     """``count`` rows over ``model``, with room that grows as they do."""
 
-    def __init__(self, model: Any, count: int, *, capacity: int = 96):
+    def __init__(
+        self,
+        model: Any,
+        count: int,
+        *,
+        capacity: int = 96,
+        route: Route | None = None,
+    ):
         self.model = model
+        self.route = route or route_of(model)
         self.device = next(model.parameters()).device
-        self.window = getattr(model.config, "max_position_embeddings", 2**30)
+        self.window = window_of(model)
+        self.held: list[list[int]] = [[] for _ in range(count)]  # for the slow path
         self.store = _Store(count, min(capacity, self.window))
         self.lengths = torch.zeros(count, dtype=torch.long, device=self.device)
         self.unread: list[list[int]] = [[] for _ in range(count)]
@@ -58,10 +74,11 @@ class Rows:
         chunk may be empty only where a sampled token is still unread.
         """
         new = self._with_unread(rows, chunks)
-        work = _Work(self, rows)
+        work = self._begin(rows)
         logits = self._forward(work, [new.get(r, []) for r in work.rows])
         work.close()
         place = {r: at for at, r in enumerate(work.rows)}
+        self._must_be_finite(logits, work.rows, rows)
         return logits[[place[r] for r in rows]]
 
     @torch.inference_mode()
@@ -86,9 +103,10 @@ class Rows:
         new = self._with_unread(rows, chunks)
         sampled: dict[int, list[int]] = {r: [] for r in rows}
         going = set(rows)
-        work = _Work(self, rows)
+        work = self._begin(rows)
         logits = self._forward(work, [new.get(r, []) for r in work.rows])
         for step in range(max_new):
+            self._must_be_finite(logits, work.rows, going)
             tokens = _draw(logits, temperature, generator).tolist()
             for r, token in zip(work.rows, tokens, strict=True):
                 if r in going:
@@ -116,18 +134,37 @@ class Rows:
             self.unread[r] = []
         return new
 
-    def _forward(self, work: _Work, chunks: list[list[int]]) -> Tensor:
+    def _begin(self, rows: Sequence[int]) -> _Work | own.Reread:
+        if self.route.play == "fast":
+            return _Work(self, rows)
+        return own.Reread(self.model, rows, self.held, self.route.play)
+
+    def _must_be_finite(self, logits: Tensor, rows, wanted) -> None:
+        """``ValueError`` where a number is inf or nan: no word may hide that."""
+        fine = logits.isfinite().all(-1).tolist()
+        if all(ok for r, ok in zip(rows, fine, strict=True) if r in wanted):
+            return
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        config = adapters.bare(self.model).config
+        name = getattr(config, "_name_or_path", "") or config.model_type
+        raise ValueError(
+            f"the logits of {name} in {dtype} are not finite numbers (inf or nan), so "
+            "no token can be drawn from them. In half precision numbers overflow: load "
+            "the model in bf16 or fp32. If they are so in fp32, its weights are broken."
+        )
+
+    def _forward(self, work: _Work | own.Reread, chunks: list[list[int]]) -> Tensor:
+        if isinstance(work, own.Reread):
+            for row, chunk in zip(work.rows, chunks, strict=True):
+                self._must_fit(int(self.lengths[row]) + len(chunk))
+                self.lengths[row] += len(chunk)
+            return work.forward(chunks)
         wide = max(map(len, chunks))
         padded = [c + [0] * (wide - len(c)) for c in chunks]
         ids = torch.tensor(padded, device=self.device)
         steps = torch.tensor([len(c) for c in chunks], device=self.device)
         places = work.lengths[:, None] + torch.arange(wide, device=self.device)
-        longest = int((work.lengths + steps).max())
-        if longest > self.window:
-            raise ValueError(
-                f"a row has {longest} tokens, more than the model's window of "
-                f"{self.window}"
-            )
+        self._must_fit(int((work.lengths + steps).max()))
         work.make_room(int(places.max()) + 1)  # filler past the window does no harm
         work.places = places
         columns = torch.arange(work.width, device=self.device)
@@ -135,17 +172,32 @@ class Rows:
         mask = torch.zeros(
             hidden_future.shape, dtype=self.model.dtype, device=self.device
         ).masked_fill_(hidden_future, torch.finfo(self.model.dtype).min)
+        read = {
+            "input_ids": ids,
+            "attention_mask": mask[:, None],
+            "position_ids": places.clamp(max=self.window - 1),
+            "past_key_values": work,
+            "use_cache": True,
+        }
+        each = torch.arange(len(chunks), device=self.device)
+        last = (steps - 1).clamp(min=0)
         with grouped_attention(self.model):
-            states = _trunk(self.model)(
-                input_ids=ids,
-                attention_mask=mask[:, None],
-                position_ids=places.clamp(max=self.window - 1),
-                past_key_values=work,
-                use_cache=True,
-            ).last_hidden_state
+            if self.route.head:
+                states = _trunk(self.model)(**read).last_hidden_state
+                logits = self.model.get_output_embeddings()(states[each, last])
+            else:  # its own head, at the places where some row ends
+                keep, last = last.unique(return_inverse=True)
+                out = adapters.bare(self.model)(**read, logits_to_keep=keep)
+                logits = out.logits[each, last]
         work.lengths += steps
-        last = states[torch.arange(len(chunks), device=self.device), steps - 1]
-        return self.model.get_output_embeddings()(last).float()
+        return logits.float()
+
+    def _must_fit(self, longest: int) -> None:
+        if longest > self.window:
+            raise ValueError(
+                f"a row has {longest} tokens, more than the model's window of "
+                f"{self.window}"
+            )
 
 
 class _Store:
@@ -305,6 +357,11 @@ class _Work:
     def get_seq_length(self, layer: int = 0) -> int:
         return self.room
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise own.Unfit(f"the kit's cache has no {name}")
+
 
 def _room_for(like: Tensor, count: int, room: int) -> Tensor:
     return like.new_zeros((count, like.shape[1], room, like.shape[3]))
@@ -335,15 +392,28 @@ def _draw(logits: Tensor, temperature: float, generator) -> Tensor:
     return at[:, 0].clamp(max=odds.shape[1] - 1)
 
 
-def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **_):
-    """Attention in which the query heads of one key head are one matrix product."""
+HARMLESS = (  # what attention is told and need not know
+    "is_causal",
+    "output_attentions",
+    "output_router_logits",
+    "position_ids",
+    "use_cache",
+)
+
+
+def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **more):
+    """Attention in which the query heads of one key head are one matrix product.
+    ``ValueError`` where a model asks for what this leaves out."""
+    asked = [k for k, v in more.items() if v is not None and k not in HARMLESS]
+    if asked:
+        raise own.Unfit(f"the kit's attention has no {', '.join(asked)}")
     rows, heads, steps, dim = query.shape
     groups = key.shape[1]
     q = query.reshape(rows, groups, heads // groups * steps, dim) * scaling
     scores = (q @ key.transpose(2, 3)).view(rows, groups, -1, steps, key.shape[2])
     weights = torch.softmax(scores + mask[:, :, None], dim=-1)
     out = weights.view(rows, groups, -1, key.shape[2]) @ value
-    return out.view(rows, heads, steps, dim).transpose(1, 2), None
+    return out.view(rows, heads, steps, value.shape[3]).transpose(1, 2), None
 
 
 GROUPED = "selfplay_grouped"
@@ -357,14 +427,171 @@ def attends_grouped(model: Any) -> bool:
 @contextmanager
 def grouped_attention(model: Any) -> Iterator[None]:
     """Within this block, ``model`` attends by :func:`_grouped`, which takes a mask of
-    (rows, 1, new tokens, keys) that is added to the scores."""
+    (rows, 1, new tokens, keys) that is added to the scores. One thread at a time."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(GROUPED, _grouped)
-    config = _trunk(model).config
-    before = config._attn_implementation
-    config._attn_implementation = GROUPED
+    with adapters.alone(model):
+        configs = list(agreement.parts(_trunk(model).config))
+        before = [c._attn_implementation for c in configs]
+        try:
+            for c in configs:
+                c._attn_implementation = GROUPED
+            yield
+        finally:
+            for c, attention in zip(configs, before, strict=True):
+                c._attn_implementation = attention
+
+
+# Which way is right ---------------------------------------------------------------
+
+PLAY = (
+    ("fast", True),
+    ("fast", False),
+    ("cached", False),
+    ("lengths", False),
+    ("uncached", False),
+)
+TRAINING = ("head", "logits", "alone")
+_routes: WeakKeyDictionary[Any, Route] = WeakKeyDictionary()
+_of_kind: dict[str, Route] = {}  # found out once for each architecture
+_finding = threading.RLock()
+
+
+def window_of(model: Any) -> int:
+    """The most tokens that ``model`` can read; very many where it sets no limit."""
+    config = adapters.bare(model).config.get_text_config()
+    return getattr(config, "max_position_embeddings", None) or 2**30
+
+
+def route_of(model: Any) -> Route:
+    """How ``model`` is to be played and trained, found out once per architecture.
+
+    ``ValueError`` with the reason where no way is right: its own forward pass fails,
+    or it is no causal language model.
+    """
+    bare = adapters.bare(model)
+    if known := _routes.get(bare):
+        return known
+    with adapters.alone(bare), _finding:
+        kind = agreement.kind_of(bare)
+        if kind not in _of_kind:
+            _of_kind[kind] = _route_by_copy(bare)
+        return _routes.setdefault(bare, _of_kind[kind])
+
+
+def check(model: Any) -> Route:
+    """:func:`route_of`, held once more against the model's own forward pass with its
+    real weights, on a few tokens; a way that fails there is left for a slower one."""
+    route = route_of(model)
+    wanted = agreement.expected(model, agreement.SHORT)
+    if all(t.isfinite().all() for t in wanted.values()):
+        ways = PLAY[PLAY.index((route.play, route.head)) :]
+        lessons = TRAINING[TRAINING.index(route.training) :] if route.training else ()
+        near = agreement.alike if model.dtype.itemsize < 4 else agreement.close
+        found = _route(model, agreement.SHORT, wanted, near, ways, lessons)
+        if (found.play, found.head, found.training) != (
+            route.play,
+            route.head,
+            route.training,
+        ):
+            route = _routes[adapters.bare(model)] = found
+    return route
+
+
+def _route_by_copy(model: Any) -> Route:
+    twin = agreement.small_copy(model)
+    if twin is None:  # nothing could be tried: only what is right by definition
+        agreement.expected(model, agreement.SHORT)
+        return Route("uncached", False, "alone", "no small copy of it could be made")
+    turns = agreement.TURNS
+    wanted = agreement.expected(twin, turns)
+    return _route(twin, turns, wanted, agreement.equal, PLAY, TRAINING)
+
+
+def _route(model: Any, turns, wanted, near, ways, lessons) -> Route:
+    """The first of ``ways`` to play, and of ``lessons`` to train, that is ``near``
+    what is ``wanted``."""
+    faults = []
+    for play, head in ways:
+        fault = _fault_in_play(model, Route(play, head, ""), turns, wanted, near)
+        if not fault:
+            break
+        faults.append(fault)
+    else:
+        raise ValueError(f"no way to play it agrees with itself: {faults[-1]}")
+    learns = ""
+    for learns in lessons:
+        fault = _fault_in_training(model, learns, wanted, near)
+        if not fault:
+            break
+    else:
+        learns = ""
+    why = "" if play == "fast" else faults[min(1, len(faults) - 1)] if faults else ""
+    return Route(play, head, learns, why)
+
+
+@torch.inference_mode()
+def _fault_in_play(model: Any, route: Route, turns, wanted, near) -> str:
+    rows = Rows(model, len(wanted), capacity=4, route=route)
     try:
-        yield
+        for row, place, logits in agreement.played(
+            model, turns, rows._begin, rows._forward
+        ):
+            if fault := near(logits, wanted[row][place]):
+                return fault
+    except own.Unfit as e:
+        return str(e)
+    except Exception as e:
+        return f"the kit's cache and attention fail: {agreement.reason(e)}"
+    return ""
+
+
+@torch.no_grad()
+def _fault_in_training(model: Any, how: str, wanted, near) -> str:
+    texts = [agreement.tokens(model, r, len(t)) for r, t in wanted.items()]
+    wide = max(map(len, texts))
+    ids = torch.tensor([t + [0] * (wide - len(t)) for t in texts], device=model.device)
+    mask = torch.tensor([[1] * len(t) + [0] * (wide - len(t)) for t in texts])
+    mask = mask.to(ids.device)
+    at = mask.bool() & (torch.arange(wide, device=ids.device) % 3 != 1)
+    right = torch.cat([t[a[: len(t)]] for t, a in zip(wanted.values(), at, strict=True)])
+    try:
+        if fault := near(logits_at(model, ids, mask, at, how), right):
+            return fault
+        model.train()  # some ask for more then
+        logits_at(model, ids, mask, at, how)
+    except Exception as e:
+        return agreement.reason(e)
     finally:
-        config._attn_implementation = before
+        model.eval()
+    return ""
+
+
+def logits_at(
+    model: Any, ids: Tensor, mask: Tensor, at: Tensor, how: str | None = None
+) -> Tensor:
+    """The model's own logits after those tokens of a batch that ``at`` marks, (n,
+    vocabulary), in fp32. Rows are filled up on the right, ``mask`` is 0 there; where
+    that is right, the head is applied to those places alone."""
+    how = how or route_of(model).training
+    if not how:
+        raise ValueError(
+            "this model can't be trained here: in training its forward pass fails, or "
+            "its logits are not those it plays by. It can be played as it is."
+        )
+    with adapters.alone(model):
+        if how != "head":
+            return own.logits_at(model, ids, mask, at, how == "alone").float()
+        seen = _causal(mask, model.dtype) if attends_grouped(model) else mask
+        states = _trunk(model)(input_ids=ids, attention_mask=seen, use_cache=False)
+        return model.get_output_embeddings()(states.last_hidden_state[at]).float()
+
+
+def _causal(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """``mask`` as grouped attention wants it: as the filler comes last, what hides the
+    future hides the filler too."""
+    rows, wide = mask.shape
+    shut = torch.finfo(dtype).min
+    hidden = torch.full((wide, wide), shut, dtype=dtype, device=mask.device)
+    return hidden.triu(1).expand(rows, 1, wide, wide)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -133,6 +134,7 @@ def load_model(
         source=lm.report.source,
         origin=f"adapter of rank {adapters.rank(lm.model)} on {lm.report.origin}"
         + ("" if card else ", by the name in its configuration alone"),
+        decoding=lm.report.decoding,
     )
     return _spoken(lm, card)
 
@@ -196,8 +198,11 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
         warnings.warn(f"{name}: {why}; given {given}", stacklevel=3)
     try:
         with no_bars():
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, **loading(given, machine)
+            model, told = AutoModelForCausalLM.from_pretrained(
+                folder,
+                local_files_only=True,
+                output_loading_info=True,
+                **loading(given, machine),
             )
         tiny = getattr(model.config, "selfplay_kit_tiny", False)
         own = (folder / "tokenizer.json").exists() or not tiny
@@ -209,8 +214,10 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
     if given not in ("8bit", "4bit"):
         model.to(machine.device)
     keep_layout(model)
+    _must_be_whole(name, told)
+    route = _route(name, model.eval())
     lm = LanguageModel(
-        model=model.eval(),
+        model=model,
         tokenizer=tokenizer,
         report=make_report(
             model,
@@ -221,6 +228,7 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
             why,
             source=source,
             origin=origin,
+            decoding="" if route.play == "fast" and route.training else str(route),
         ),
         style="short" if tiny else "long",
         max_new_tokens=24 if tiny else 200,
@@ -253,12 +261,73 @@ def _lasting(name: str, origin: str) -> str:
     return origin if "@" in origin else name
 
 
+def _route(name: str, model: Any) -> Any:
+    """How ``model`` is run right, found out on a few tokens."""
+    from . import decode
+
+    try:
+        return decode.check(model)
+    except ValueError as e:
+        raise ValueError(f"{name} can't be played by this kit: {e}") from e
+
+
+def _must_be_whole(name: str, told: dict[str, Any]) -> None:
+    """``ValueError`` where weights are not in the files: they would be random."""
+    if missing := sorted(told.get("missing_keys", ())):
+        raise ValueError(
+            f"{name} lacks {len(missing)} of its weights ({', '.join(missing[:3])}"
+            f"{', ...' if len(missing) > 3 else ''}), which would be random numbers. It "
+            "may have been saved without its head, or not as a causal language model: "
+            "load a checkpoint of one."
+        )
+
+
 def _unreadable(folder: Path, e: Exception) -> ValueError:
+    """What keeps the model in ``folder`` from being loaded. Only a file that can't be
+    read itself is called damaged."""
+    if broken := _damaged(folder):
+        return ValueError(
+            f"the model in {folder} can't be read: {broken}. The file may be damaged or "
+            "cut short: fetch it again (in a checkout, `git checkout -- data`), or "
+            "delete the folder or round it stands in and rerun."
+        )
+    if sys.flags.optimize > 1:
+        return ValueError(
+            f"the model in {folder} can't be loaded: transformers needs docstrings, and "
+            "this Python runs without them (python -OO or PYTHONOPTIMIZE=2). Start it "
+            f"without that ({type(e).__name__}: {e})"
+        )
+    if isinstance(e, ImportError):
+        what = "a package that it needs can't be imported"
+    elif isinstance(e, OSError):
+        what = "a file is missing or can't be opened"
+    else:
+        what = (
+            "this transformers doesn't load it as a causal language model, or needs "
+            "something that is not there"
+        )
     return ValueError(
-        f"the model in {folder} can't be read ({type(e).__name__}: {e}). The file may "
-        "be damaged or cut short: fetch it again (in a checkout, `git checkout -- "
-        "data`), or delete the folder or round it stands in and rerun."
+        f"the model in {folder} can't be loaded: {what} ({type(e).__name__}: {e})"
     )
+
+
+def _damaged(folder: Path) -> str:
+    """The first file of ``folder`` that is not what its name says, and why; empty
+    where all of them can be read."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text("utf-8"))
+        except ValueError as e:
+            return f"{file.name}: {e}"
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except SafetensorError as e:
+            return f"{file.name}: {e}"
+    return ""
 
 
 def _spoken(lm: LanguageModel, card: dict[str, Any]) -> LanguageModel:
@@ -278,7 +347,7 @@ def save_model(lm: LanguageModel, folder: Path) -> None:
         "max_new_tokens": lm.max_new_tokens,
         "temperature": lm.temperature,
     }
-    with no_bars():
+    with no_bars(), adapters.alone(lm.model):
         if adapters.adapted(lm.model):
             adapters.save(lm.model, folder, lm.base)
             about = {"base": lm.base, "source": lm.report.source}

@@ -12,7 +12,8 @@ from typing import Any
 class Report:
     """What was asked and what was given. ``bytes`` are those of the weights as they
     are held, ``weights_hash`` is of these, ``source`` of the file they were read from,
-    whatever the precision (for an adapter, of the weights under it)."""
+    whatever the precision (for an adapter, of the weights under it). ``decoding`` says
+    where the kit's fast path is not right for the model, and what is done instead."""
 
     name: str
     asked: str
@@ -24,6 +25,7 @@ class Report:
     bytes: int
     source: str = ""
     origin: str = "made here"
+    decoding: str = ""  # in words, which forward pass it is played by and why
 
     @property
     def peak(self) -> int | None:
@@ -37,6 +39,7 @@ class Report:
             f"{self.bytes / 2**20:.1f} MiB of weights ({self.origin}), hash "
             f"{self.weights_hash[:12]}, peak so far "
             + (f"{self.peak / 1e9:.2f} GB" if self.peak else "not measured")
+            + (f"; played by {self.decoding}" if self.decoding else "")
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,7 +56,8 @@ def make_report(
     why: str,
     **more: str,
 ) -> Report:
-    """The report of a loaded ``model``; ``more`` are ``source`` and ``origin``."""
+    """The report of a loaded ``model``; ``more`` are ``source``, ``origin``
+    and ``decoding``."""
     return Report(
         name=name,
         asked=asked,

@@ -4,7 +4,7 @@ What it leaves out on purpose: validation during training, weight decay, early
 stopping (the paper names it and does not report the criterion). A fresh optimiser
 each time, and a cosine from ``lr`` to ``lr_end``. Where a model carries an adapter,
 that alone is trained. Labels are masked by position, so a stop token that is also
-the padding token is learned; the head is applied to labelled positions alone.
+the padding token is learned. Logits are the model's own, at labelled positions alone.
 """
 
 from __future__ import annotations
@@ -144,22 +144,25 @@ def must_be_trainable(lm: LanguageModel) -> None:
 
 @contextmanager
 def _training(model: Any, checkpointing: bool) -> Iterator[None]:
-    from .decode import grouped_attention
+    from .decode import grouped_attention, route_of
 
     base = adapters.bare(model)
-    adapters.forget(model)
-    model.train()
-    if checkpointing:
-        base.gradient_checkpointing_enable({"use_reentrant": False})
     # on a CPU, in half precision, torch's own attention has a slow way back
     slow = model.device.type == "cpu" and model.dtype.itemsize == 2
-    try:
-        with grouped_attention(model) if slow else nullcontext():
-            yield
-    finally:
-        model.eval()
-        if checkpointing:
-            base.gradient_checkpointing_disable()
+    route = route_of(model)
+    grouped = slow and route.play == "fast" and route.training == "head"
+    with adapters.alone(model):
+        adapters.forget(model)
+        try:
+            model.train()
+            if checkpointing:
+                base.gradient_checkpointing_enable({"use_reentrant": False})
+            with grouped_attention(model) if grouped else nullcontext():
+                yield
+        finally:
+            model.eval()
+            if checkpointing:
+                base.gradient_checkpointing_disable()
 
 
 def _gradients(lm, samples, loss_of: Loss, accumulate: int, scaler):
@@ -249,12 +252,13 @@ def _batches(samples, epochs: float, size: int, rng) -> list[list[int]]:
 
 
 def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
-    """Logits (n, vocabulary), targets (n) and weights (n) at the n labelled tokens
-    of a batch; the head is applied to those positions alone."""
+    """The model's own logits (n, vocabulary), targets (n) and weights (n) at the n
+    labelled tokens of a batch."""
     import torch
 
-    model = lm.model
-    device = next(model.parameters()).device
+    from .decode import logits_at
+
+    device = next(lm.model.parameters()).device
     wide = max(len(s.ids) for s in chosen)
     ids = torch.zeros((len(chosen), wide), dtype=torch.long)
     labels = torch.full((len(chosen), wide), IGNORE)
@@ -264,30 +268,11 @@ def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
         ids[i, :n], labels[i, :n] = torch.tensor(s.ids), torch.tensor(s.labels)
         mask[i, :n] = 1
     weight = torch.tensor([s.weight for s in chosen])[:, None].expand_as(labels)
-    base = adapters.bare(model).base_model
-    seen = _mask(model, mask.to(device))
-    states = base(
-        input_ids=ids.to(device), attention_mask=seen, use_cache=False
-    ).last_hidden_state[:, :-1]
     target = labels[:, 1:]
-    at = target != IGNORE
-    logits = model.get_output_embeddings()(states[at.to(device)]).float()
-    return logits, target[at].to(device), weight[:, 1:][at].to(device)
-
-
-def _mask(model: Any, mask: Any) -> Any:
-    """``mask`` as the model's attention wants it: grouped attention takes it whole,
-    and as the filler stands last, what hides the future hides the filler too."""
-    import torch
-
-    from .decode import attends_grouped
-
-    if not attends_grouped(model):
-        return mask
-    rows, wide = mask.shape
-    shut = torch.finfo(model.dtype).min
-    hidden = torch.full((wide, wide), shut, dtype=model.dtype, device=mask.device)
-    return hidden.triu(1).expand(rows, 1, wide, wide)
+    said = target != IGNORE
+    before = torch.nn.functional.pad(said, (0, 1))  # a token comes after these
+    logits = logits_at(lm.model, ids.to(device), mask.to(device), before.to(device))
+    return logits, target[said].to(device), weight[:, 1:][said].to(device)
 
 
 def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
