@@ -37,11 +37,14 @@ SHORT: tuple[Turn, ...] = (((0, 1), (7, 3), ((0, 1),)),)
 
 @dataclass(frozen=True)
 class Route:
-    """How a model is run. ``play`` is ``fast`` (the kit's cache and attention), or one
-    of the ways of :class:`own.Reread`: ``cached``, ``lengths``, ``uncached``; ``head`` says whether the last hidden states times the output embeddings
-    are its logits; ``training`` is ``head``, ``logits`` (its own, in batches) or
-    ``alone`` (one sample at a time), empty where none is right. ``why`` is for the
-    report: what kept it from the fast way."""
+    """How a model is run.
+
+    ``play`` is ``fast`` (the kit's cache and attention), or one of the ways of
+    :class:`own.Reread`: ``cached``, ``lengths``, ``uncached``. ``head`` says whether
+    its logits are the last hidden states times the output embeddings. ``training`` is
+    ``head`` (the same), ``logits`` (its own, in batches) or ``alone`` (one sample at
+    a time); empty where none is right. ``why`` is what kept it from the fast way.
+    """
 
     play: str
     head: bool
@@ -61,7 +64,9 @@ class Route:
 def tokens(model: Any, row: int, count: int) -> list[int]:
     """Token ids from all over the vocabulary, others for each row."""
     size = adapters.bare(model).get_input_embeddings().num_embeddings
-    return [(row * 17 + i * (row + 7) + 3) * max(1, size // 61) % size for i in range(count)]
+    return [
+        (row * 17 + i * (row + 7) + 3) * max(1, size // 61) % size for i in range(count)
+    ]
 
 
 def rows_of(turns: Iterable[Turn]) -> dict[int, int]:
@@ -141,7 +146,9 @@ def played(
         for going in (rows, *steps):
             if len(going) < len(rows) / 2:
                 work = work.without_idle(set(going))
-            chunks = [next_of(r, new.get(r, 1)) if r in going else [] for r in work.rows]
+            chunks = [
+                next_of(r, new.get(r, 1)) if r in going else [] for r in work.rows
+            ]
             logits = forward(work, chunks)
             for at, row in enumerate(work.rows):
                 if row in going:
@@ -227,7 +234,11 @@ def _few_layers(config: Any) -> None:
         for k, v in vars(config).items()
         if isinstance(v, int) and any(w in k for w in ("period", "interval", "pattern"))
     ]
-    few = min(count, max(2, len(keep), *every)) if every else min(count, max(2, len(keep)))
+    few = (
+        min(count, max(2, len(keep), *every))
+        if every
+        else min(count, max(2, len(keep)))
+    )
     if every or len(keep) < few:
         keep = sorted({*keep, *range(few)})
     for name, value in lists.items():

@@ -555,7 +555,9 @@ def _fault_in_training(model: Any, how: str, wanted, near) -> str:
     mask = torch.tensor([[1] * len(t) + [0] * (wide - len(t)) for t in texts])
     mask = mask.to(ids.device)
     at = mask.bool() & (torch.arange(wide, device=ids.device) % 3 != 1)
-    right = torch.cat([t[a[: len(t)]] for t, a in zip(wanted.values(), at, strict=True)])
+    right = torch.cat(
+        [t[a[: len(t)]] for t, a in zip(wanted.values(), at, strict=True)]
+    )
     try:
         if fault := near(logits_at(model, ids, mask, at, how), right):
             return fault

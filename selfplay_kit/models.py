@@ -276,26 +276,28 @@ def _must_be_whole(name: str, told: dict[str, Any]) -> None:
     if missing := sorted(told.get("missing_keys", ())):
         raise ValueError(
             f"{name} lacks {len(missing)} of its weights ({', '.join(missing[:3])}"
-            f"{', ...' if len(missing) > 3 else ''}), which would be random numbers. It "
-            "may have been saved without its head, or not as a causal language model: "
-            "load a checkpoint of one."
+            f"{', ...' if len(missing) > 3 else ''}), which would be random numbers. "
+            "It may have been saved without its head, or not as a causal language "
+            "model: load a checkpoint of one."
         )
 
 
 def _unreadable(folder: Path, e: Exception) -> ValueError:
     """What keeps the model in ``folder`` from being loaded. Only a file that can't be
     read itself is called damaged."""
+    if isinstance(e, ValueError) and "damaged" in str(e):  # by `weights`, which read it
+        return ValueError(f"the model in {folder} can't be read: {e}")
     if broken := _damaged(folder):
         return ValueError(
-            f"the model in {folder} can't be read: {broken}. The file may be damaged or "
-            "cut short: fetch it again (in a checkout, `git checkout -- data`), or "
+            f"the model in {folder} can't be read: {broken}. The file may be damaged "
+            "or cut short: fetch it again (in a checkout, `git checkout -- data`), or "
             "delete the folder or round it stands in and rerun."
         )
     if sys.flags.optimize > 1:
         return ValueError(
-            f"the model in {folder} can't be loaded: transformers needs docstrings, and "
-            "this Python runs without them (python -OO or PYTHONOPTIMIZE=2). Start it "
-            f"without that ({type(e).__name__}: {e})"
+            f"the model in {folder} can't be loaded: transformers needs docstrings, "
+            "and this Python runs without them (python -OO or PYTHONOPTIMIZE=2). Start "
+            f"it without that ({type(e).__name__}: {e})"
         )
     if isinstance(e, ImportError):
         what = "a package that it needs can't be imported"

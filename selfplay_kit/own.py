@@ -60,7 +60,9 @@ class Reread:
     model's own cache; or rows are read whole for each token (``uncached``).
     """
 
-    def __init__(self, model: Any, rows: Sequence[int], held: list[list[int]], how: str):
+    def __init__(
+        self, model: Any, rows: Sequence[int], held: list[list[int]], how: str
+    ):
         self.model, self.rows, self.held, self.how = model, list(rows), held, how
         self.device = next(model.parameters()).device
         self.batches: list[_Batch] = []

@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .adapters import alone
+
 
 @dataclass(frozen=True)
 class Report:
@@ -76,10 +78,11 @@ def weights_hash(model: Any) -> str:
     import torch
 
     digest = hashlib.sha256()
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(raw.numpy().tobytes())
+    with alone(model):  # another thread may have an adapter folded into them
+        for key, tensor in sorted(model.state_dict().items()):
+            digest.update(key.encode())
+            raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(raw.numpy().tobytes())
     return digest.hexdigest()
 
 

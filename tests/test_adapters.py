@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from selfplay_kit import adapters, models  # noqa: E402
+from selfplay_kit import adapters, decode, models  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
 from selfplay_kit.lm_player import LMPlayer  # noqa: E402
 from selfplay_kit.models import (  # noqa: E402
@@ -142,6 +143,54 @@ def test_a_damaged_card_is_refused(saved):
     (folder / "selfplay_kit.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"selfplay_kit.json can't be read"):
         load_model(folder)
+
+
+def test_threads_take_turns_with_one_model(saved):
+    """Each plays as if alone, and afterwards weights and attention are as before."""
+    lm = load_model(saved[1])
+    config = adapters.bare(lm.model).config
+    before = weights_hash(lm.model), config._attn_implementation
+    games = [scenarios("development")[n : n + 3] for n in range(4)]
+
+    def play(n):
+        played = play_games(LMPlayer(lm), games[n], SEMI, seed=n)
+        return (
+            [t.as_dict() for t in played] if hasattr(played[0], "as_dict") else played
+        )
+
+    alone = [play(n) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(play, range(4)))
+    assert together == alone
+    assert (weights_hash(lm.model), config._attn_implementation) == before
+
+
+def test_another_thread_never_sees_the_model_at_work(saved):
+    lm = load_model(saved[1])
+    before = weights_hash(lm.model)
+    with ThreadPoolExecutor(1) as pool:
+        with adapters.at_work(lm.model), decode.grouped_attention(lm.model):
+            seen = pool.submit(weights_hash, lm.model)
+            with pytest.raises(TimeoutError):
+                seen.result(timeout=0.05)
+        assert seen.result() == before
+
+
+def test_work_within_work_and_faults_leave_the_model_as_it_was(saved):
+    lm = load_model(saved[1])
+    config = adapters.bare(lm.model).config
+    before = weights_hash(lm.model), config._attn_implementation
+    with adapters.at_work(lm.model):
+        folded = weights_hash(lm.model)
+        with adapters.at_work(lm.model):
+            assert weights_hash(lm.model) == folded
+        assert weights_hash(lm.model) == folded != before[0]
+        assert lm.model.base_model.model.model.layers[0].mlp.up_proj.merged
+    for block in (adapters.at_work, decode.grouped_attention):
+        with pytest.raises(KeyError), block(lm.model), block(lm.model):
+            raise KeyError
+    assert (weights_hash(lm.model), config._attn_implementation) == before
+    assert not lm.model.base_model.model.model.layers[0].mlp.up_proj.merged
 
 
 @pytest.mark.parametrize("given, near", [("fp32", 1e-5), ("bf16", 0.02)])

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -75,6 +77,45 @@ def test_a_damaged_file_is_refused(copied, file):
     (copied / file).write_text((copied / file).read_text("utf-8")[:40], "utf-8")
     with pytest.raises(ValueError, match=r"can't be read.*copy|copy.*can't be read"):
         load_model(copied)
+
+
+@pytest.mark.parametrize(
+    "fault, told",
+    [
+        (ImportError("No module named 'mamba_ssm'"), "package .*mamba_ssm"),
+        (RuntimeError("CUDA driver version is insufficient"), "CUDA driver"),
+        (ValueError("Unrecognized configuration class T5Config"), "T5Config"),
+        (OSError("no file named tokenizer.json"), "tokenizer.json"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_only_a_damaged_file_is_called_damaged(tiny_base, monkeypatch, fault, told):
+    def fails(*args, **more):
+        raise fault
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", fails)
+    with pytest.raises(ValueError, match=f"can't be loaded: .*{told}") as e:
+        load_model(tiny_base)
+    assert "damaged" not in str(e.value) and "git checkout" not in str(e.value)
+
+
+def test_an_architecture_that_transformers_has_not_is_no_damage(copied):
+    config = json.loads((copied / "config.json").read_text("utf-8"))
+    config |= {"model_type": "of-tomorrow", "architectures": ["OfTomorrow"]}
+    (copied / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ValueError, match="of-tomorrow") as e:
+        load_model(copied)
+    assert "damaged" not in str(e.value)
+
+
+def test_without_docstrings_python_is_blamed_and_no_file(tiny_base):
+    code = f"from selfplay_kit.models import load_model; load_model({str(tiny_base)!r})"
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code], capture_output=True, text=True
+    )
+    said = done.stderr.strip().splitlines()[-1] if done.returncode else "loaded"
+    assert "damaged" not in said
+    assert said == "loaded" or "PYTHONOPTIMIZE" in said
 
 
 def test_the_hash_changes_with_one_weight(lm):
