@@ -149,6 +149,7 @@ def _play(p: argparse.ArgumentParser) -> None:
         "--no-system", action="store_true", help="the rules in the first user turn"
     )
     p.add_argument("--timeout", type=float, default=120.0, help="seconds a request")
+    p.add_argument("--retries", type=int, default=5, help="of what may pass by itself")
     p.set_defaults(go=_go_play)
 
 
@@ -331,6 +332,7 @@ def _player(name: str, given: argparse.Namespace):
             opening=given.opening,
             concurrency=given.concurrency,
             timeout=given.timeout,
+            retries=given.retries,
             token_field=given.token_field,
             send_seed=not given.no_seed,
             system=not given.no_system,

@@ -32,6 +32,7 @@ from .keys import (
 )
 from .protocol import STYLES, Move, Position
 from .servers import (
+    REFUSALS,
     Answer,
     Failure,
     client_cause,
@@ -52,6 +53,7 @@ EMPTY = {
     "filtered": "the server's content filter held them back",
     "refused": "the model refused",
     "tool": "the model called a tool instead",
+    "full": "the game no longer fitted into the model's context",
     "silent": "the model said nothing",
 }
 
@@ -315,11 +317,11 @@ class EndpointTable:
             if isinstance(answer, Answer):
                 player.count(answer)
                 return self.secrets.hide(answer.text, shortest=8)
-            refused = refused_fields(answer.body, sent)
+            known = answer.status in REFUSALS
+            refused = refused_fields(answer.body, sent) if known else set()
             if not player.leave_out(refused, answer.reason):
-                raise self._error(
-                    answer.words + (_remedy(refused) if answer.body else "")
-                )
+                say = refused or answer.status in (400, 422)
+                raise self._error(answer.words + (_remedy(refused) if say else ""))
 
     def _try(self, p: Position, seed: int, sent: frozenset[str]) -> Answer | Failure:
         """What came back. Nothing is raised: an exception may quote the key."""
@@ -353,8 +355,9 @@ class EndpointTable:
             return Failure(f"can't be reached{tries(e.request)}: {cause}")
         except Exception as e:
             return Failure(f"can't be asked: {connection_cause(e, player.address)}")
+        key, address = self._key_words(), player.address
         return read_response(
-            response, player.model, self._key_words(), player.address, self._plain
+            response, player.model, key, address, self._plain, begun=bool(p.lines)
         )
 
     def _key_words(self) -> str:
@@ -379,8 +382,9 @@ class EndpointTable:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self.client.close()  # first: what is still under way then ends soon
-        self.pool.shutdown(cancel_futures=True)
+        self.client.close()
+        # Without waiting: after an error, what is under way may take minutes to end.
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _remedy(refused: set[str]) -> str:

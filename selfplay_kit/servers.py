@@ -20,13 +20,15 @@ from typing import Any
 from .files import legible
 from .keys import Address, bare_address
 
-# Errors in place of an answer that is empty for the same reason (Azure, OpenAI).
+# Errors in place of an answer that is empty for the same reason (Azure, OpenAI, vLLM,
+# llama.cpp).
 NO_ANSWER = {
-    "content_filter": "filtered",
-    "content management policy": "filtered",
-    "content_policy": "filtered",
-    "output limit was reached": "spent",
+    r"content_?filter|content management policy|content_policy": "filtered",
+    r"output limit was reached": "spent",
+    r"context_length|context_size|maximum context|context (?:length|size|window)|"
+    r"prompt is too long": "full",
 }
+REFUSALS = (400, 422, 500, 501)  # llama.cpp says 500 where a template refuses a role
 
 # Answers ------------------------------------------------------------------------
 
@@ -37,8 +39,8 @@ class Answer:
 
     ``end`` is ``whole``, ``cut`` (at the limit), or why ``text`` is empty: ``spent``
     (the limit, before a word), ``thoughts`` (reasoning alone), ``filtered``,
-    ``refused``, ``tool`` or ``silent``. ``thought`` says whether there was reasoning,
-    which is never part of ``text``.
+    ``refused``, ``tool``, ``full`` (the model's context) or ``silent``. ``thought``
+    says whether there was reasoning, which is never part of ``text``.
     """
 
     text: str
@@ -339,47 +341,51 @@ def tries(request: Any) -> str:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer: ``words`` that go on after "the server at URL"; where a
-    server refused the request, the ``body`` of its error and its ``reason``."""
+    """Why there is no answer: ``words`` that go on after "the server at URL"; of an
+    answer with an error, its ``status``, its ``body`` and the server's ``reason``."""
 
     words: str
+    status: int = 0
     body: Any = None
     reason: str = ""
 
 
 def read_response(
-    response: Any, model: str, key: str, address: Address, plain: Callable[[str], str]
+    response: Any,
+    model: str,
+    key: str,
+    address: Address,
+    plain: Callable[[str], str],
+    *,
+    begun: bool = True,
 ) -> Answer | Failure:
     """The answer in an HTTP response, or why there is none.
 
     ``key`` says where the key is read from; ``plain`` makes a server's text fit to be
-    shown: without secrets, and short.
+    shown: without secrets, and short. A model's context that is full is an answer
+    without words once the game has ``begun``.
     """
-    text = response.text
-    hint = _way(response, address)
-    if response.status_code >= 300:
+    text = response.text.removeprefix("\ufeff")
+    hint, code = _way(response, address), response.status_code
+    if code >= 300:
         why = plain(reason(text))
-        for sign, end in NO_ANSWER.items():
-            if response.status_code == 400 and sign in text:
+        for signs, end in NO_ANSWER.items() if code == 400 else ():
+            if re.search(signs, text, re.IGNORECASE) and (begun or end != "full"):
                 return Answer("", end, end == "spent")
-        words = status_cause(response, model, key, why)
-        return Failure(words + hint, _json(text), why)
+        words = status_cause(response, model, key, why) + hint
+        return Failure(words, code, _json(text), why)
     try:
-        body = json.loads(text)
-    except ValueError:
+        return read_answer(json.loads(text))
+    except json.JSONDecodeError:
         page = "text/html" in response.headers.get("content-type", "")
         what = "with no chat completion" if page else "nonsense"
-        return Failure(
-            f"answered {what} ({plain(reason(text))}). Is the address the API's root, "
-            f"which mostly ends in /v1?{hint}"
-        )
-    try:
-        return read_answer(body)
+        why = reason(text)
     except ValueError as e:
-        return Failure(
-            f"answered something that is no chat completion ({plain(str(e))}). Is the "
-            f"address the API's root, which mostly ends in /v1?{hint}"
-        )
+        what, why = "something that is no chat completion", str(e)
+    return Failure(
+        f"answered {what} ({plain(why)}). Is the address the API's root, which mostly "
+        f"ends in /v1?{hint}"
+    )
 
 
 def _json(text: str) -> Any:

@@ -496,6 +496,34 @@ def test_answers_without_words_are_summed_up(serve, tmp_path, capsys, how):
     assert ("--max-tokens" in out) == ("limit was spent" in told)
 
 
+FULL = "This model's maximum context length is 512 tokens, you asked for 600."
+
+
+def test_a_full_context_ends_a_game_and_not_the_play(serve):
+    def small(n, body):
+        if len(body["messages"]) > 3:
+            return 400, {"error": {"message": FULL}}, {}
+        return said("[message] hi !")
+
+    one = player(serve(small), concurrency=1)
+    games = play_games((one, one), SOME[:2], SEMI, seed=0)
+    assert all(t.aborted for t in games) and one.usage.ends["full"] == 10
+    assert "10 of 16 answers were empty: the game no longer fitted" in one.notes()[0]
+
+
+def test_a_context_that_is_too_small_from_the_start_is_an_error(serve):
+    server = serve(lambda n, body: (400, {"error": {"message": FULL}}, {}))
+    assert "maximum context length is 512" in str(failed(server.url))
+
+
+def test_a_byte_order_mark_is_put_up_with(serve):
+    raw = "\ufeff" + json.dumps(said("[message] hi")[1])
+    server = serve(lambda n, body: (200, raw.encode(), {}))
+    table = player(server).sit(1, seed=0)
+    assert table.reply([Game(SOME[0], SEMI).position()])[0].text == "[message] hi"
+    table.close()
+
+
 def test_cut_answers_and_thoughts_are_noted(serve):
     answers = [
         choice("<think>a</think>[message] b", "stop"),
@@ -750,6 +778,30 @@ def test_the_command_keeps_what_was_played_and_goes_on(serve, tmp_path, capsys):
     assert "n 9" in last and "requests" in last
     for t in played:
         t.replay()
+
+
+def test_the_command_goes_on_after_a_server_that_went_away(serve, tmp_path, capsys):
+    """It hangs up in the middle of a game; a rerun plays what is left."""
+    gone = {"after": 7}
+
+    def goes_away(n, body):
+        if n >= gone["after"]:
+            raise ConnectionAbortedError  # the connection is closed without an answer
+        return said(half_of(body))
+
+    server = serve(goes_away)
+    server.http.handle_error = lambda *_: None
+    out = tmp_path / "games.jsonl"
+    command = ["play", "endpoint:m", "fair", "--games", "6", "--out", str(out)]
+    command += ["--url", server.url, "--retries", "0", "--concurrency", "1"]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert "closed the connection" in told.err and "goes on" in told.out
+    assert "m: 7 requests" in told.out
+    kept = read_games(out)
+    gone["after"] = 10**6
+    assert main(command) == 0
+    assert len(read_games(out)) == 6 and read_games(out)[: len(kept)] == kept
 
 
 # The real thing -----------------------------------------------------------------
