@@ -192,20 +192,28 @@ def _go_play(given: argparse.Namespace) -> int:
                 play_games(pair, left, goal, seed=seed, on_end=keep)
             except RuntimeError:
                 print(f"{given.out} keeps what was played; the same command goes on")
-                _print_usage(players)
                 raise
+            finally:
+                _report_usage(players, given.out)
         there = read_games(given.out)  # in their order there, now and the next time
     print(f"{given.out}: {len(there)} games, {len(left)} of them played now")
     for metric, m in summarise(there).items():
         print(_row(metric, m))
-    _print_usage(players)
     return 0
 
 
-def _print_usage(players: list) -> None:
+def _report_usage(players: list, out: Path) -> None:
+    """Print what servers were asked and what they gave, and add it to the record."""
+    where = out.with_name(out.name + ".config.json")
     for player in dict.fromkeys(players):
         if hasattr(player, "usage"):
-            print("\n  ".join([f"{player.name}: {player.usage}", *player.notes()]))
+            told = [str(player.usage), *player.notes()]
+            print("\n  ".join([f"{player.name}: {told[0]}", *told[1:]]))
+            if player.usage.requests or player.usage.changes:
+                kept = files.read_json(where)
+                given = {"player": player.name, "sent": sorted(player.sent)}
+                kept.setdefault("servers", []).append(given | {"usage": told})
+                files.write_text(where, json.dumps(kept, indent=1) + "\n")
 
 
 def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:

@@ -494,6 +494,23 @@ def test_answers_without_words_are_summed_up(serve, tmp_path, capsys, how):
     out = capsys.readouterr().out
     assert "40 of 40 answers were empty" in out and told in out
     assert ("--max-tokens" in out) == ("limit was spent" in told)
+    record = json.loads((tmp_path / "g.jsonl.config.json").read_text("utf-8"))
+    assert told in str(record["servers"][0]["usage"])
+
+
+def test_what_was_given_is_kept_beside_what_was_asked(serve, tmp_path, capsys):
+    server = serve(picky(*PICKY.values()))
+    command = ["play", "endpoint:m", "fair", "--out", str(tmp_path / "g.jsonl")]
+    command += ["--url", server.url, "--games"]
+    for games in ("2", "2", "3"):  # the second time there is nothing to play
+        assert main([*command, games]) == 0
+    assert "seed was refused: none was sent (the server: body.seed" in (
+        capsys.readouterr().out
+    )
+    record = json.loads((tmp_path / "g.jsonl.config.json").read_text("utf-8"))
+    assert [r["sent"] for r in record["servers"]] == [["max_completion_tokens"]] * 2
+    assert len(record["servers"][0]["usage"]) == 1 + len(PICKY)
+    assert record["player 0's send_seed"] and record["player 0's temperature"] == 1
 
 
 FULL = "This model's maximum context length is 512 tokens, you asked for 600."
