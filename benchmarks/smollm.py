@@ -1,4 +1,4 @@
-"""SmolLM2-135M on a CPU, side by side in one run: decoding, play, training, size.
+"""SmolLM2-135M-Instruct on a CPU, side by side: decoding, play, training, size.
 
     python benchmarks/smollm.py [--games 64] [--many 256] [--repeats 3] [--out FILE]
 

@@ -306,7 +306,7 @@ ax.set(
     xlabel="λ (−1 strict, 0 semi, 1 coop)",
     ylabel="deals that both prefer to no deal (%)",
     title="The room for agreement shrinks to nothing",
-    ylim=(0, 102),
+    ylim=(0, 100),
 )
 plt.show()
 

@@ -504,7 +504,7 @@ found = {name: summarise(games_) for name, games_ in played.items()}
 fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7.4, 2.6))
 rates = {name: f["agreement"] for name, f in found.items()}
 plots.intervals(rates, ax=axes[0], k=0)
-axes[0].set(xlabel="games with a deal (share of all)", xlim=(0, None))
+axes[0].set(xlabel="games with a deal (share of all)", xlim=(0, 1))
 axes[0].set(title="Do they agree?", ylabel="model")
 points = {name: f["mean_points"] for name, f in found.items()}
 plots.intervals(points, ax=axes[1], k=1)
@@ -612,7 +612,7 @@ ax.set(xlabel="share of all moves (%)", xlim=(0, None))
 ax.set(ylabel="kind of move", title="What they do")
 ax.legend()
 plots.intervals(faith, ax=right, k=3)
-right.set(xlabel="proposals that keep to it (share)", xlim=(0, None))
+right.set(xlabel="proposals that keep to it (share)", xlim=(0, 1))
 right.set(ylabel="model", title="Do they keep their word?")
 plt.show()
 

@@ -125,9 +125,10 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # The coloured line is the run that you just made; its band is a 95 % bootstrap
 # interval over scenarios (they are drawn again and again from those played, with
 # repetition, and 95 in 100 such draws have their mean within the band). The grey, dotted line is *recorded*: the mean of
-# several seeds that we ran before, with the interval between seeds. The two open
-# circles are the paper's GPT-3.5 before training and at its best: another model,
-# put there for scale. The dashed line is a pair that needs no words **(exact)**: the
+# several seeds that we ran before, with the t interval between seeds (of shares on the
+# logit scale, so it never leaves 0 to 100 %). The two open
+# circles are the paper's GPT-3.5 before training and in its best round, drawn at the
+# right edge, whichever round that was: another model, put there for scale. The dashed line is a pair that needs no words **(exact)**: the
 # first asks for what is best for both as far as its *own* values tell, the second
 # says yes.
 
@@ -180,7 +181,8 @@ for k, (ax, name, metric) in enumerate(panels()):
     blind = fmean(map(blind_joint, pool)) / (1 if name == "coop" else 2)
     ax.axhline(blind, color=plots.GREEN, ls="--", label="a blind pair, exact")
     look = {"mfc": "none", "ms": 9, "color": "black"}
-    ax.plot([0, 10], PAPER[name], "o", label="the paper's GPT-3.5", **look)
+    told = "the paper's GPT-3.5: before, best round"
+    ax.plot([0, 10], PAPER[name], "o", label=told, **look)
 
 # %% [markdown]
 # *The figure: two panels, points over rounds. Left the points of a player under
@@ -295,7 +297,8 @@ fig, ax = plt.subplots(figsize=(7, 4))
 for k, name in enumerate(LAMBDA):
     rows = spine["runs"][name]["rounds"]
     draw(ax, rows, "agreement", 100, k=k, label=name)
-ax.set(xlabel=ROUND, ylabel="games with a deal, %", ylim=(0, 100))
+ax.set(xlabel=ROUND, ylabel="games with a deal, %")
+plots.share_axis(ax, whole=100)
 ax.set_title(f"Deals over rounds, {seeds} seeds")
 ax.legend(loc="upper left")
 plt.show()
@@ -342,10 +345,11 @@ head = ("objective", "round 0", "last round")
 notebook.table(head, rows, "Mean gap in points between the sides of a deal, live")
 
 # %% [markdown]
-# The paper fell into the same trap from another side: its strictly trained model
-# came to propose the *partner's* share, which fits itself and nobody else; about
-# 95 % of its games with people ended without a deal. Self-play can't tell "I
-# learned to win" from "I learned to fit myself": only another partner can.
+# The paper's authors report another way in which strict self-play went wrong. Their
+# model came to propose the *partner's* share, which fits itself and is useless with
+# anyone else; about 95 % of its games with people ended without a deal. They saw it
+# because they let others play with it: self-play alone can't tell "I learned to win"
+# from "I learned to fit myself".
 #
 # ## What changed in the words
 #

@@ -183,7 +183,7 @@ for k, name in enumerate(KINDS):
         axes[1].plot(shares, y, ms=4, alpha=0.7, **look)
 axes[0].axvline(0, color=plots.GREY, ls=":")
 axes[0].set(xlabel="points, own less partner's", title="Ahead of the partner")
-axes[1].set(xlabel="games, %", title="Games with a deal", xlim=(0, 102))
+axes[1].set(xlabel="games, %", title="Games with a deal", xlim=(0, 100))
 axes[0].legend(loc="best")
 plt.show()
 
@@ -603,7 +603,7 @@ for ax, what in zip(axes, ("acceptances", "false", "new")):
         }
         plots.curve(ax, ends.pop("value"), k=k, label=name, x=[*told], **ends)
     ax.set(xlabel="round of self-play", ylabel=unit, title=what.capitalize())
-    ax.set_ylim(0, None if scale == 1 else 102)
+    ax.set_ylim(0, None if scale == 1 else 100)
 axes[0].legend(loc="best")
 plt.show()
 

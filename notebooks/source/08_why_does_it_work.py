@@ -42,7 +42,7 @@ here = notebook.setup(PROFILE, torch=True)
 import json
 
 from selfplay_kit import data, plots
-from selfplay_kit.metrics import seed_interval
+from selfplay_kit.metrics import bounds_of, seed_interval
 
 sweep = json.loads(data.path("reference/sweep.json").read_text("utf-8"))
 
@@ -54,10 +54,11 @@ def arms(group):
 
 
 def over_rounds(variant, metric):
-    """Mean and interval between seeds, one a round."""
+    """Mean and interval between seeds, one per round."""
     rows = zip(*variant["rounds"][metric])
     rows = [[x for x in row if x is not None] for row in rows]
-    return [seed_interval(row) for row in rows if row]
+    bounds = bounds_of(metric)
+    return [seed_interval(row, bounds=bounds) for row in rows if row]
 
 
 # %% [markdown]
@@ -97,8 +98,8 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 # ### Run
 #
 # What the last round does on scenarios of the test split, which no round has seen.
-# Small dots are the seeds and bars 95 % t intervals between them; an open circle is
-# one seed, without an interval.
+# Small dots are the seeds and bars 95 % t intervals between them (of shares on the
+# logit scale); an open circle is one seed, without an interval.
 #
 # The lines are exact: a full split by chance; the Nash deal, of largest product of
 # *rewards* (only deals that leave neither side below 0; where there is none, no
@@ -142,7 +143,7 @@ PANELS = (
 fig, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
 for ax, (key, metric, label, scale) in zip(axes.flat, PANELS):
     against_lambda(ax, key, metric, scale)
-    ax.set(title=label.partition(",")[0].capitalize(), ylim=(0, None))
+    ax.set(title=label.split(",")[0].capitalize(), ylim=(0, 100 if scale > 1 else None))
     ax.set(xlabel="λ, the weight of the partner's points", ylabel=label)
 axes[0, 0].legend(loc="upper left")
 plt.show()
@@ -302,7 +303,8 @@ notebook.table(head, rows, "λ = −1, seed by seed")
 # %% alt="Games with a deal and the gap between the sides over rounds at λ = -0.5, for a filter that keeps winners and one that keeps their partners too"
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 draw(axes[0], "intervention", "agreement", 100)
-axes[0].set(ylabel="games with a deal, %", title="Deals", ylim=(0, 102))
+axes[0].set(ylabel="games with a deal, %", title="Deals")
+plots.share_axis(axes[0], whole=100)
 draw(axes[1], "intervention", "gap")
 axes[1].set(ylabel="points", title="Gap between the sides of a deal", ylim=(0, None))
 below = {"loc": "outside lower center", "ncols": 2}
@@ -336,7 +338,8 @@ axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
 below = {"loc": "outside lower center", "ncols": 5}
 fig.legend(*axes[0].get_legend_handles_labels(), **below)
 draw(axes[1], "filter", "kept_share", 100)
-axes[1].set(ylabel="kept, % of views", title="Kept", ylim=(0, 102))
+axes[1].set(ylabel="kept, % of views", title="Kept")
+plots.share_axis(axes[1], whole=100)
 plt.show()
 
 # %% [markdown]
@@ -364,6 +367,7 @@ fig, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
 for ax, (metric, unit, title) in zip(axes.flat, WANTED):
     draw(ax, "filter", metric)
     ax.set(ylabel=unit, title=title)
+plots.share_axis(axes[1, 1])
 fig.legend(*axes[1, 1].get_legend_handles_labels(), **below)
 plt.show()
 for seed, shares in enumerate(arms("filter")["top_quarter"]["rounds"]["yes_kept"]):
@@ -425,7 +429,7 @@ axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
 axes[0].legend(loc="best", title="base (seeds)")
 draw(axes[1], "base", "yes_asked", 100)
 axes[1].set(ylabel="leave what was asked, % of deals", title="Deals by yes")
-axes[1].set(ylim=(0, 102))
+plots.share_axis(axes[1], whole=100)
 plt.show()
 
 # %% [markdown]

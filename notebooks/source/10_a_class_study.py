@@ -10,7 +10,7 @@
 #
 # - *set up* a human study: consent, random codes, blind random assignment;
 # - *rehearse* it with scripted "people", before anybody is asked to take part;
-# - *draw* the paper's human figure for a class: points before and after training;
+# - *draw* a figure like the paper's for a class: points before and after training;
 # - *say* how many people a difference needs, and why games are not people;
 # - *run* it with your class, on their phones, and read the result here.
 #
@@ -48,9 +48,10 @@ here = notebook.setup(PROFILE, torch=True)
 # %% [markdown]
 # ### Predict
 #
-# The paper's models played people before training and after ten rounds of
-# self-play. Points of the model (semi-competitive): 0.8 before, 4.9 after. Joint
-# points (cooperative): 4.6 before, 11.6 after.
+# The paper's models played people before training and after every second round of
+# self-play. Points of the model (semi-competitive): 0.8 before, 4.9 in the best round.
+# Joint points (cooperative): 4.6 before, 11.6 in the best round; they fell again before
+# round 10.
 #
 # - A class of 30 plays six games each: half with the base, half with the trained
 #   model. Is that enough to see a difference of one point? Of four?
@@ -170,8 +171,10 @@ print("checked")
 # ## The figure
 #
 # Blue: the class, with 95 % intervals over participants, for the first two partners
-# of the study. Grey circles: the paper's GPT-3.5 with paid people before and after
-# its training, put there for scale: another model, other people.
+# of the study. Grey circles: the paper's GPT-3.5 with paid people before its training
+# and in its **best** round, put there for scale: another model, other people. (Your
+# trained model is one round, chosen before anybody played. The best of several rounds
+# looks better for being chosen.)
 
 # %%
 from selfplay_kit import plots
@@ -195,7 +198,7 @@ def bars(f):
         return [[f["value"] - f["low"]], [f["high"] - f["value"]]]
 
 
-# %% alt="A panel for each objective: the points of both partners with people, the class with intervals beside the paper's numbers before and after training"
+# %% alt="A panel for each objective: the points of both partners with people, the class with intervals beside the paper's numbers before training and in the best round"
 import matplotlib.pyplot as plt
 
 wide = {"figsize": (4.5 * len(GOALS), 4), "layout": "constrained"}
@@ -212,7 +215,7 @@ for ax, name in zip(axes, GOALS):
     ax.set(xlim=(-0.4, 1.4), ylabel=AXIS[name], title=TITLE[name])
     ax.set_ylim(bottom=0)
 axes[0].plot([], [], "s-", color=plots.BLUE, label=LABEL)
-paper = {"label": "the paper, before and after", "color": plots.GREY}
+paper = {"label": "the paper: before, best round", "color": plots.GREY}
 axes[0].plot([], [], "o:", mfc="none", **paper)
 fig.legend(loc="outside lower center", ncols=2)
 plt.show()
@@ -391,8 +394,9 @@ plt.show()
 
 # %% [markdown]
 # Each line is one objective: how many participants a difference needs, from how
-# much this class varied. Dash-dotted: how many took part; dotted: the paper's
-# difference under the semi-competitive reward. Compare with your prediction.
+# much this class varied. Dash-dotted: how many took part; dotted: the paper's difference
+# between the best round and the base under the semi-competitive reward. Compare with
+# your prediction.
 #
 # ### Try
 #

@@ -104,7 +104,8 @@ def recorded(ax, arm, metric, scale=1, k=0):
 fig, ax = plt.subplots(figsize=(7, 4))
 for k, arm in enumerate(("weak, above_mean", "above_mean")):
     recorded(ax, arm, "stated", 100, k)
-ax.set(xlabel="round of self-play (0 is the base)", ylim=(0, 102))
+plots.share_axis(ax, whole=100)
+ax.set(xlabel="round of self-play (0 is the base)")
 ax.set(ylabel="games with a statement, %", title="Two bases, one filter")
 ax.legend()
 plt.show()
@@ -308,7 +309,8 @@ for k, name in enumerate(ARMS):
 axes[0].axhline(worth["blind"], color=plots.GREY, ls=":")
 axes[0].axhline(worth["optimum"], color=plots.GREY, ls="-.")
 axes[0].set(ylabel="joint points, X + Y", title="Points")
-axes[1].set(ylabel="games with a statement, %", title="Talk", ylim=(0, 102))
+axes[1].set(ylabel="games with a statement, %", title="Talk")
+plots.share_axis(axes[1], whole=100)
 for ax in axes:
     ax.set_xlabel("round of self-play (0 is the base)")
 below = {"loc": "outside lower center", "ncols": 3, "fontsize": 8}
@@ -378,7 +380,8 @@ for k, name in enumerate(SQUARE):
 ax.axhline(worth["blind"], color=plots.GREY, ls=":", label="blind")
 ax.axhline(worth["optimum"], color=plots.GREY, ls="-.", label="optimum")
 ax.set(xlabel="games with a statement, %", ylabel="joint points, X + Y")
-ax.set(title="Each seed: talk and points, test split", xlim=(-3, 103))
+ax.set(title="Each seed: talk and points, test split")
+plots.share_axis(ax, whole=100, axis="x")
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
@@ -398,9 +401,12 @@ plt.show()
 #
 # At 0.7 **both** reach the top: what is said is mostly true from the start, a listener
 # who heeds it earns more, and any filter that keeps what pays keeps talk. So most of
-# this is the *temperature's* doing, and the filter helps where words are noisy. The
-# seed of your live runs, 1, was *chosen by us* to show the two filters part at 1;
-# others may not. Try it.
+# this is the *temperature's* doing, and the filter helps where words are noisy.
+#
+# Your live runs have seed 1. Do not expect the two filters to part in them: they are
+# shorter than the recorded runs and use other random numbers. In the recorded runs of
+# that seed talk dies under one filter and lives under the other, but only after more
+# rounds than you ran. The recorded seeds carry the comparison, and no single seed does.
 #
 # Is it a language of two, or one that a stranger understands? In the last column of
 # the table each seed plays with the next one. Where that is as much as the first
@@ -579,7 +585,7 @@ for k, (ax, (metric, scale, label)) in enumerate(zip(axes, WANTED)):
     for x, seeds in zip(lams, found):
         ax.plot([x] * len(seeds), seeds, plots.MARKERS[k], color=plots.CYCLE[k])
     ax.set(xlabel="λ, the partner's weight", ylabel=label, xticks=lams)
-    ax.set_ylim(*((0, 102) if scale > 1 else (-0.25, None)))
+    ax.set_ylim(*((0, 100) if scale > 1 else (-0.25, None)))
 plt.show()
 
 # %% [markdown]
