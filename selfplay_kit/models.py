@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -337,6 +337,11 @@ def _spoken(lm: LanguageModel, card: dict[str, Any]) -> LanguageModel:
     lm.style = card.get("style", lm.style)
     lm.max_new_tokens = card.get("max_new_tokens", lm.max_new_tokens)
     lm.temperature = card.get("temperature", lm.temperature)
+    try:
+        chat = str(ChatFormat.of(lm.tokenizer))
+    except ValueError as e:  # an error once it is played
+        chat = f"no chat template to play by: {e}"
+    lm.report = replace(lm.report, chat=chat)
     return lm
 
 

@@ -15,7 +15,8 @@ class Report:
     """What was asked and what was given. ``bytes`` are those of the weights as they
     are held, ``weights_hash`` is of these, ``source`` of the file they were read from,
     whatever the precision (for an adapter, of the weights under it). ``decoding`` says
-    where the kit's fast path is not right for the model, and what is done instead."""
+    where the kit's fast path is not right for the model, and what is done instead;
+    ``chat``, what was chosen for its chat template, and the digits to know it by."""
 
     name: str
     asked: str
@@ -28,6 +29,7 @@ class Report:
     source: str = ""
     origin: str = "made here"
     decoding: str = ""  # in words, which forward pass it is played by and why
+    chat: str = ""  # what became of the chat template
 
     @property
     def peak(self) -> int | None:
@@ -42,6 +44,7 @@ class Report:
             f"{self.weights_hash[:12]}, peak so far "
             + (f"{self.peak / 1e9:.2f} GB" if self.peak else "not measured")
             + (f"; played by {self.decoding}" if self.decoding else "")
+            + (f"; {self.chat}" if self.chat else "")
         )
 
     def as_dict(self) -> dict[str, Any]:

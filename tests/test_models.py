@@ -13,7 +13,6 @@ pytest.importorskip("transformers")
 from selfplay_kit import adapters, tiny  # noqa: E402
 from selfplay_kit.__main__ import main  # noqa: E402
 from selfplay_kit.models import (  # noqa: E402
-    ChatFormat,
     is_tiny,
     load_model,
     save_model,
@@ -139,57 +138,6 @@ def test_the_hash_holds_names_and_not_only_bytes(lm):
 
     assert not torch.equal(state[a], state[b])
     assert weights_hash(Renamed()) != weights_hash(lm.model)
-
-
-# Chat formats ---------------------------------------------------------------------
-
-
-class Template:
-    """A tokenizer of which only the chat template counts."""
-
-    def __init__(self, render):
-        self.render = render
-
-    def apply_chat_template(self, messages, *, tokenize, add_generation_prompt):
-        assert tokenize is False and add_generation_prompt is True
-        return self.render(messages)
-
-
-def chatml(messages):
-    said = "".join(f"<|{m['role']}|>{m['content']}<|end|>" for m in messages)
-    return said + "<|assistant|>"
-
-
-def test_the_pieces_of_a_template_make_up_a_dialogue():
-    chat = ChatFormat.of(Template(chatml))
-    roles = ["system", "user", "assistant", "user", "assistant", "user"]
-    texts = ["s", "u1", "a1", "u2", "a2", "u3"]
-    whole = chatml(
-        [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
-    )
-    turn = [chat.user_to_assistant, chat.assistant_to_user]
-    pieces = [chat.before_system, chat.system_to_user, *turn * 2]
-    said = "".join(p + t for p, t in zip(pieces, texts, strict=True))
-    assert said + chat.user_to_assistant == whole
-    assert chat.system_to_assistant == chatml([{"role": "system", "content": ""}])[10:]
-
-
-def test_a_template_that_changes_earlier_turns_is_refused():
-    def drops_the_first(messages):
-        return chatml(messages[:1] + messages[-1:])
-
-    with pytest.raises(ValueError, match="turn after turn"):
-        ChatFormat.of(Template(drops_the_first))
-
-
-def test_a_template_without_a_system_turn_is_refused():
-    def no_system(messages):
-        if messages[0]["role"] == "system":
-            raise RuntimeError("System role not supported")
-        return chatml(messages)
-
-    with pytest.raises(ValueError, match="System role not supported"):
-        ChatFormat.of(Template(no_system))
 
 
 def test_the_tiny_models_chat():
