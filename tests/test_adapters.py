@@ -565,7 +565,7 @@ def test_a_run_that_cannot_learn_is_refused_before_it_plays(other_model, tmp_pat
     asked = Config(base=str(other_model), rounds=1, games=4, precision="fp16")
     with pytest.raises(RunError, match=r"fp16 can't be trained.*lora=16"):
         run(asked, tmp_path / "run")
-    assert not list((tmp_path / "run").iterdir())
+    assert not list(tmp_path.glob("run/*"))
 
 
 @pytest.mark.parametrize(

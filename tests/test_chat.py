@@ -73,7 +73,8 @@ MISTRAL = (  # the instructions go before the last user's turn
 )
 LLAMA_3 = (
     "{% if not date_string is defined %}"
-    "{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday "
+    "{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday "
     "Date: {{ date_string }}\n\n{% if messages[0].role == 'system' %}"
     "{{ messages[0].content | trim }}{% set messages = messages[1:] %}{% endif %}"
     "<|eot_id|>{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>"
@@ -89,12 +90,14 @@ QWEN_3 = (  # earlier thoughts are dropped
 )
 SMOL_3 = (  # thoughts stay, and there is a date
     "<|im_start|>system\nToday: {{ strftime_now('%d %B %Y') }}\n"
-    "{% if not enable_thinking is defined %}{% set enable_thinking = true %}{% endif %}{{ '/think' if "
-    "enable_thinking else '/no_think' }}\n"
-    "{{ messages[0].content if messages[0].role == 'system' }}<|im_end|>\n{% for m in messages if m.role != 'system' %}<|im_start|>"
+    "{% if not enable_thinking is defined %}{% set enable_thinking = true %}"
+    "{% endif %}{{ '/think' if enable_thinking else '/no_think' }}\n"
+    "{{ messages[0].content if messages[0].role == 'system' }}<|im_end|>\n"
+    "{% for m in messages if m.role != 'system' %}<|im_start|>"
     "{{ m.role }}\n{% if m.role == 'assistant' and not enable_thinking %}<think>\n\n"
     "</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}"
-    "<|im_start|>assistant\n{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    "<|im_start|>assistant\n{% if not enable_thinking %}"
+    "<think>\n\n</think>\n\n{% endif %}"
 )
 ENDS_IN_THE_NEXT_ROLE = (  # GLM 4
     "[gMASK]{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}"
