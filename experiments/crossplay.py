@@ -59,6 +59,7 @@ from statistics import fmean
 from typing import Any
 
 from selfplay_kit.crossplay import best_response, meet, score
+from selfplay_kit.files import write_text
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.rounds import Config, read_rounds
 from selfplay_kit.rules import OBJECTIVES, SEMI
@@ -242,7 +243,7 @@ def probe(study: Study, target: str, seed: int) -> dict[str, Any]:
             if target in NEGOTIATORS:
                 games = study.searched_games(mine, target)
                 found[f"{name} points"] = [t.points[0] for t in games]
-        where.write_text(json.dumps(found), "utf-8")
+        write_text(where, json.dumps(found))
     return {
         "rounds": [{m: r.metrics[m] for m in KEPT} for r in rounds],
         "said": [accepting(r.games(), (0,)) for r in (rounds[0], rounds[-1])],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.crossplay import Told, both_ways, identity, meet, score
+from selfplay_kit.files import write_text
 from selfplay_kit.game import Transcript
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.metrics import mean_interval
@@ -102,7 +103,7 @@ class Study:
         sides = ((0, 1), (0, 1)) if a == b else ((0,), (1,))
         scores = [score(games, seats=seats) for seats in sides]
         where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(json.dumps({"mark": mark, "scores": scores}), "utf-8")
+        write_text(where, json.dumps({"mark": mark, "scores": scores}))
         return scores
 
     def cells(self, pairs: Sequence[tuple[Who, Who]], objective: str) -> list[dict]:
@@ -137,7 +138,7 @@ class Study:
             "sealed falsely": sealed_falsely(games),
         } | accepting(games, (0,))
         where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(json.dumps({"mark": mark, "found": found}), "utf-8")
+        write_text(where, json.dumps({"mark": mark, "found": found}))
         return found
 
     def bound(self, name: str, kind: str) -> list[int]:
@@ -148,7 +149,7 @@ class Study:
             script, honest = NEGOTIATORS[name](), kind == "honest"
             found = search_games(script, played, seed=0, firsts=firsts, honest=honest)
             where.parent.mkdir(parents=True, exist_ok=True)
-            where.write_text(json.dumps([b.points for b in found]), "utf-8")
+            write_text(where, json.dumps([b.points for b in found]))
         return json.loads(where.read_text("utf-8"))
 
     def searched(self, name: str, kind: str) -> dict[str, Any]:

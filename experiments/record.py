@@ -17,17 +17,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from selfplay_kit.files import write_text
 from selfplay_kit.metrics import METRICS, bounds_of, seed_interval
+
+ROOT = Path(__file__).resolve().parents[1]
+DECIDES = ("--untracked-files=all", "--", "selfplay_kit", "selfplay_study")
+DECIDES += ("experiments", "data", ":(exclude)data/reference", "pyproject.toml")
+DECIDES += ("constraints.txt",)
 
 
 def provenance() -> dict[str, Any]:
-    """Commit, versions, processor and threads: where a number comes from."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
+    """Commit, versions, processor and threads: where a number comes from. ``dirty``
+    says whether what can change a number differed from the commit: code, shipped data
+    or pins, untracked files among them too; not runs, records or texts."""
+    commit, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", *DECIDES)
     versions: dict[str, str | None] = {}
     for name in ("selfplay-kit", "torch", "transformers", "numpy", "scipy"):
         try:
@@ -35,13 +38,24 @@ def provenance() -> dict[str, Any]:
         except PackageNotFoundError:
             versions[name] = None
     return {
-        "commit": commit,
+        "commit": commit and commit.strip(),
+        "dirty": None if changed is None else bool(changed),
         "python": platform.python_version(),
         "versions": versions,
         "processor": _processor(),
         "cores": os.cpu_count(),
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def _git(*words: str) -> str | None:
+    """What git says of this checkout; ``None`` where there is no git or no checkout."""
+    try:
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _processor() -> str:
@@ -81,10 +95,7 @@ def text_of(result: dict[str, Any], *, compact: bool = False) -> str:
 def save(result: dict[str, Any], out: Path, *, compact: bool = False) -> None:
     """Write ``result`` to ``out`` as :func:`text_of`, whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    text = text_of(result, compact=compact)
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(out)
+    write_text(out, text_of(result, compact=compact))
 
 
 def rounded(x: Any) -> Any:

@@ -22,6 +22,7 @@ from statistics import fmean
 from typing import Any
 
 from selfplay_kit.crossplay import best_response
+from selfplay_kit.files import write_text
 from selfplay_kit.lm_player import LMPlayer
 from selfplay_kit.metrics import METRICS, mean_interval, seed_interval, summarise
 from selfplay_kit.models import LanguageModel, load_model
@@ -269,7 +270,7 @@ def _cached(
     if key not in there:
         there[key] = score(lm, temperature, objective, ablated=ablated)
         where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(json.dumps(there), "utf-8")
+        write_text(where, json.dumps(there))
     return there[key]
 
 

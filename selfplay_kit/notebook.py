@@ -39,11 +39,16 @@ class Setup:
 
     @property
     def runs(self) -> Path:
-        """Where a notebook keeps its runs: ``runs/`` at the top of the checkout; in
-        Colab on Drive, if that is mounted, else in the session's own folder."""
-        if not _in_colab():
-            return Path("..") / "runs"
-        return DRIVE / "selfplay_kit" / "runs" if DRIVE.is_dir() else Path("runs")
+        """Where a notebook keeps its runs, whatever the working directory: ``runs/`` at
+        the top of its checkout, without one beside it; in Colab on Drive, if that is
+        mounted, else in the session's own folder."""
+        if _in_colab():
+            return DRIVE / "selfplay_kit" / "runs" if DRIVE.is_dir() else Path("runs")
+        folder = _folder().resolve()
+        for top in (folder, *folder.parents):
+            if (top / "run.py").is_file() and (top / "notebooks").is_dir():
+                return top / "runs"
+        return folder / "runs"
 
 
 def setup(
@@ -85,6 +90,16 @@ COLAB = (
     " Colab forgets them when it disconnects. To keep them, before you run on: "
     "from google.colab import drive; drive.mount('/content/drive')"
 )
+
+
+def _folder() -> Path:
+    """The notebook's folder, where the front end tells it (VS Code in a variable,
+    Jupyter's server in the environment), else the working directory."""
+    told = vars(sys.modules["__main__"]).get("__vsc_ipynb_file__")
+    if not told and "ipykernel" in sys.modules:
+        told = os.environ.get("JPY_SESSION_NAME")
+    folder = Path(told or "").parent
+    return folder if told and folder.is_absolute() and folder.is_dir() else Path.cwd()
 
 
 def _in_colab() -> bool:
@@ -202,16 +217,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], caption: str) -> _
     )
 
 
-def show_game(t: Transcript, *, caption: str | None = None) -> _Html:
-    """A transcript as a table: who, what was said, what the parser saw."""
+def show_game(
+    t: Transcript,
+    *,
+    caption: str | None = None,
+    names: tuple[str, str] = ("player 0", "player 1"),
+) -> _Html:
+    """A transcript as a table: who, what was said, what the parser saw. ``names`` are
+    those of seats 0 and 1."""
     rows = []
     for m in t.moves:
         seen = f"invalid: {m.error}" if m.error else ""
-        rows.append((f"player {m.seat}", m.text, seen))
+        who = f"player {m.seat}" if m.seat is None else names[m.seat]
+        rows.append((who, m.text, seen))
     pool = share_text(t.scenario.counts)
     end = "deal" if t.agreed else "aborted" if t.aborted else "no deal"
     told = caption or (
-        f"Pool: {pool}. Values: {t.scenario.values[0]} and {t.scenario.values[1]}. "
+        f"Pool: {pool}. Values: {t.scenario.values[0]} ({names[0]}) and "
+        f"{t.scenario.values[1]} ({names[1]}). "
         f"{end}, {t.points[0]} and {t.points[1]} points."
     )
     return table(("who", "said", "parser"), rows, told)
@@ -258,4 +281,5 @@ def play_by_typing(
                 tell("(your partner has proposed; now you must propose)")
     table_.close()
     tell(f"{'Deal' if game.agreed else 'No deal'}: you get {game.points[seat]} points.")
-    return game.transcript(("person", partner.name), seed)
+    names = ("person", partner.name)
+    return game.transcript(names if seat == 0 else names[::-1], seed)

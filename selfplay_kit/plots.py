@@ -6,7 +6,7 @@ cue is a marker or a line style. matplotlib is imported where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .metrics import SHARES
@@ -93,11 +93,19 @@ def frontier(scenario: Scenario, deals: Mapping[str, Any] | None = None, ax=None
     return ax
 
 
+def _floats(numbers: Iterable[float | None]) -> Any:
+    """An array in which ``None`` is NaN, which matplotlib leaves out."""
+    import numpy as np
+
+    return np.array(list(numbers), float)
+
+
 def curve(
     ax, y: Sequence[float], *, label: str, k: int = 0, x=None, low=None, high=None
 ):
-    """One line over rounds, with a band from ``low`` to ``high`` where given."""
-    ax = _axes(ax)
+    """One line over rounds, with a band from ``low`` to ``high`` where given. ``None``
+    among the numbers (nothing to count, one scenario) leaves a gap."""
+    ax, y = _axes(ax), _floats(y)
     x = list(range(len(y))) if x is None else x
     ax.plot(
         x,
@@ -109,7 +117,8 @@ def curve(
         label=label,
     )
     if low is not None and high is not None:
-        ax.fill_between(x, low, high, color=CYCLE[k % 7], alpha=0.18, lw=0)
+        band = {"color": CYCLE[k % 7], "alpha": 0.18, "lw": 0}
+        ax.fill_between(x, _floats(low), _floats(high), **band)
     return ax
 
 
@@ -314,16 +323,17 @@ def intervals(
     shift: float = 0.0,
 ):
     """One line a name, from top to bottom: ``value`` as a marker and the interval
-    from ``low`` to ``high`` as a bar. ``shift`` moves a second set off the first."""
+    from ``low`` to ``high`` as a bar, where there is one. ``shift`` moves a second set
+    off the first."""
     ax = _axes(ax, figsize=(7.0, 1.2 + 0.5 * len(found)))
     rows = [(i, f) for i, f in enumerate(found.values()) if f["value"] is not None]
+    value, low, high = (
+        _floats(f[e] for _, f in rows) for e in ("value", "low", "high")
+    )
     ax.errorbar(
-        [f["value"] for _, f in rows],
+        value,
         [i + shift for i, _ in rows],
-        xerr=[
-            [f["value"] - f["low"] for _, f in rows],
-            [f["high"] - f["value"] for _, f in rows],
-        ],
+        xerr=[value - low, high - value],
         fmt=MARKERS[k % 7],
         color=CYCLE[k % 7],
         ls="none",

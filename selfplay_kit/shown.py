@@ -165,11 +165,12 @@ def ending(t: Transcript, seat: int = 0) -> str:
         return "Every deal by your points and your partner's. " + " ".join(said)
 
     words = "".join(f"<p>{escape(s)}</p>" for s in said)
+    names = ("you", "your partner") if seat == 0 else ("your partner", "you")
     return (
         f'{STYLE}<div class="spk"><div role="alert">{words}</div>'
         f"{picture(draw, (5, 5))}"
         "<details><summary>The whole game, as the parser saw it</summary>"
-        f"{_wide(show_game(t), 'The whole game')}</details></div>"
+        f"{_wide(show_game(t, names=names), 'The whole game')}</details></div>"
     )
 
 

@@ -177,7 +177,8 @@ class Dashboard(Panel):
         ax.set(title=name, ylim=(0, 1) if metric == "agreement" else None)
         ax.locator_params("x", integer=True)
         ax.get_legend().remove()
-        values = ", ".join(f"{f[metric]['value']:.2f}" for f in found)
+        given = (f[metric]["value"] for f in found)
+        values = ", ".join("none" if v is None else f"{v:.2f}" for v in given)
         return f"{name} over rounds, with the interval over scenarios: {values}"
 
 

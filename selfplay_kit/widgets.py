@@ -249,7 +249,8 @@ class Table(Panel):
         try:
             if self.save_to is not None:
                 self.save_to.mkdir(parents=True, exist_ok=True)
-                with (self.save_to / "games.jsonl").open("a", encoding="utf-8") as f:
+                path = self.save_to / "games.jsonl"
+                with path.open("a", encoding="utf-8", newline="\n") as f:
                     f.write(t.to_json() + "\n")
         except OSError as e:
             self.trouble = f"The game could not be saved: {e}."

@@ -10,7 +10,9 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from selfplay_kit.game import Transcript
 from selfplay_kit.play import Player, Table, play_games
 from selfplay_kit.protocol import Move, Position
 from selfplay_kit.scripted import Blind, Fair, Greedy, Negotiator, Teller
@@ -68,8 +70,14 @@ def _play(partner: Player, some: list[tuple[Session, Deal, Player]], seed: str) 
         seed=seed,
         firsts=[d.game.first for d in deals],
         batch=len(deals),
-        on_end=lambda i, t: some[i][0].end(t),
+        on_end=lambda i, t: some[i][0].end(_named(t, some[i], partner)),
     )
+
+
+def _named(t: Transcript, who: tuple[Session, Deal, Player], partner: Player):
+    """``t`` with the names in their seats, as the page writes them."""
+    names = ("person", partner.name)
+    return replace(t, players=names if who[1].seat == 0 else names[::-1])
 
 
 class _Room:

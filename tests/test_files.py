@@ -166,3 +166,14 @@ def test_every_command_says_what_it_does_on_any_code_page(module, page):
     )
     assert done.returncode == 0, done.stderr.decode(page, "replace")
     assert b"usage:" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["cp932", "cp437"])
+def test_the_launcher_speaks_on_any_code_page(page):
+    done = subprocess.run(
+        [sys.executable, "run.py", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": page, "PYTHONUTF8": "0"},
+    )
+    assert done.returncode == 0 and b"usage:" in done.stdout

@@ -57,9 +57,48 @@ def test_in_the_solutions_anything_but_right_stops(monkeypatch, answer):
 # Where runs are kept -----------------------------------------------------------------
 
 
-def test_runs_stand_beside_the_notebooks(capsys):
-    assert notebook.setup("ci").runs == Path("..") / "runs"
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder that looks like a checkout, and one that does not."""
+    for folder in ("kit/notebooks/solutions", "plain/mine"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "kit" / "run.py").write_text("", "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("place", "runs"),
+    [
+        ("kit", "kit/runs"),
+        ("kit/notebooks", "kit/runs"),
+        ("kit/notebooks/solutions", "kit/runs"),
+        ("plain/mine", "plain/mine/runs"),
+    ],
+)
+@pytest.mark.parametrize("told_by", ["cwd", "vs code", "jupyter"])
+def test_runs_are_kept_by_the_notebook_not_by_the_working_directory(
+    checkout, monkeypatch, capsys, place, runs, told_by
+):
+    path = str(checkout / place / "05.ipynb")
+    monkeypatch.chdir(checkout / place if told_by == "cwd" else checkout)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    if told_by == "vs code":
+        main = sys.modules["__main__"]
+        monkeypatch.setattr(main, "__vsc_ipynb_file__", path, raising=False)
+    if told_by == "jupyter":
+        monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+        monkeypatch.setenv("JPY_SESSION_NAME", path)
+    here = notebook.setup("ci")
+    assert here.runs == checkout.resolve() / runs
     assert "Runs are kept" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("told", ["notebook-1", "/nowhere/at/all/05.ipynb", ""])
+def test_a_session_that_is_no_notebook_is_not_believed(checkout, monkeypatch, told):
+    monkeypatch.chdir(checkout / "plain")
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setenv("JPY_SESSION_NAME", told)
+    assert notebook.Setup("ci").runs == checkout.resolve() / "plain" / "runs"
 
 
 def test_in_colab_runs_go_to_drive_if_that_is_mounted(monkeypatch, tmp_path, capsys):
@@ -254,3 +293,17 @@ def test_records_are_kept_only_where_a_build_listens(monkeypatch, tmp_path):
         {"name": "x", "value": 1.5},
         {"name": "é", "value": [1, 2]},
     ]
+
+
+@pytest.mark.parametrize("seat", [0, 1])
+def test_a_person_is_named_in_the_seat_that_it_had(seat):
+    t, _, _ = typed(*["what?"] * 5, seat=seat, seed=seat)
+    assert t.players[seat] == "person" and t.players[1 - seat] == "blind"
+    assert all(m.seat == seat for m in t.moves) and t.aborted
+
+
+def test_a_game_may_be_shown_with_names():
+    t, _, _ = typed(*["what?"] * 5)
+    assert "<td>player 0</td>" in show_game(t)
+    named = show_game(t, names=("ann", "bob"))
+    assert "<td>ann</td>" in named and "(2, 4, 0) (bob)" in named

@@ -74,3 +74,19 @@ def test_rounds_of_a_share_are_drawn_from_0_to_1():
     rows = [{"agreement": {"value": v, "low": v, "high": v}} for v in (0.1, 0.6)]
     ax = plots.over_rounds({"run": rows}, "agreement")
     assert ax.get_ylim() == (0, 1)
+
+
+ALONE = {"value": 4.0, "low": None, "high": None, "n": 1}
+NOTHING = {"value": None, "low": None, "high": None, "n": 0}
+WHOLE = {"value": 4.0, "low": 3.0, "high": 6.0, "n": 9}
+
+
+@pytest.mark.parametrize("found", [[ALONE], [ALONE, WHOLE], [NOTHING, ALONE, WHOLE]])
+def test_a_number_without_an_interval_is_drawn_without_one(found):
+    ax = plots.over_rounds({"run": [{"mean_points": f} for f in found]})
+    drawn = [y for y in ax.lines[0].get_ydata() if y == y]
+    assert drawn == [f["value"] for f in found if f["value"] is not None]
+    plt.figure()
+    ax = plots.intervals(dict(zip("abc", found, strict=False)))
+    assert [t.get_text() for t in ax.get_yticklabels()] == list("abc")[: len(found)]
+    ax.figure.canvas.draw()

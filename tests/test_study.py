@@ -338,6 +338,117 @@ def test_deleting_removes_all_of_one_and_nothing_of_another(tmp_path):
     assert study.join().me().slot == 2  # a place is not given twice
 
 
+def copies_of(path):
+    """What sync services, editors and spreadsheets leave beside a file."""
+    names = (
+        f"{path.stem}-LAPTOP7.jsonl",
+        f"{path.stem} (1).jsonl",
+        f"{path.stem} (Ann's conflicted copy 2026-01-02).jsonl",
+        f"{path.stem}.sync-conflict-20260102-0304-ABC.jsonl",
+        f".{path.name}.swp",
+        f"{path.name}.tmp",
+        f"{path.name.lower()}~",
+        "Untitled.jsonl",
+        ".~tmp77",
+    )
+    return [path.with_name(name) for name in names]
+
+
+def test_copies_of_a_sync_service_are_nobody_and_go_with_the_participant(tmp_path):
+    study = made(tmp_path, games=2)
+    kept, gone = study.join(), study.join()
+    for session in (kept, gone):
+        play_one(session)
+    # the other one speaks of the code, and that is its own text
+    deal = kept.begin()
+    kept.move(deal.game.submit(f"[message] are you {gone.code} ?").moves[0])
+    results.to_csv(study, study.folder / "csv")
+    before = len(results.rows(study))
+    for copy in copies_of(gone.path):
+        copy.write_bytes(gone.path.read_bytes())
+    games = study.folder / "csv" / "games.csv"
+    rows = games.read_text("utf-8-sig")
+    (study.folder / "csv" / "games (1).csv").write_text(rows, "utf-8")
+    semicolons = rows.replace(",", ";")
+    (study.folder / "excel.csv").write_text(semicolons, "utf-16")
+    (study.folder / f"{gone.code}.txt").write_text("notes", "utf-8")
+    assert [p.code for p in study.participants()] == [kept.code, gone.code]
+    assert len(results.rows(study)) == before
+    assert {p.name for p in study.copies()} == {
+        p.name for p in copies_of(gone.path) if p.suffix == ".jsonl"
+    }
+    mine = kept.path.read_bytes()
+    assert study.delete(gone.code) > 3
+    assert study.mentions(gone.code) == [
+        games.with_name("moves.csv"),  # where the other one speaks of it
+        kept.path,
+    ]
+    assert kept.path.read_bytes() == mine and not study.copies()
+    assert kept.code in games.read_text("utf-8-sig")
+    assert "\ufeff" not in games.read_text("utf-8-sig")
+    assert games.read_bytes().startswith(b"\xef\xbb\xbf")
+    left = (study.folder / "excel.csv").read_text("utf-16").splitlines()
+    assert len(left) == before and left[1].startswith(kept.code + ";")
+    with pytest.raises(StudyError, match="nothing under the code"):
+        study.delete(gone.code)
+
+
+def test_only_a_copy_is_left_of_a_participant(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    session.path.rename(session.path.with_name(f"{session.code}-LAPTOP7.jsonl"))
+    assert study.participants() == [] and len(study.copies()) == 1
+    study.delete(session.code)
+    assert study.copies() == [] and study.mentions(session.code) == []
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "0000 (1)", "0001-LAPTOP7", "x.tmp"])
+def test_other_files_among_the_places_take_none(tmp_path, name):
+    study = made(tmp_path)
+    (study.folder / "slots" / name).write_bytes(b"")
+    assert [study.join().me().slot for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_new_folder_that_somebody_has_looked_into_is_empty(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / ".DS_Store").write_bytes(b"x")
+    assert made(tmp_path).participants() == []
+    with pytest.raises(StudyError, match="not empty"):
+        made(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_settings_that_an_editor_saved(tmp_path, encoding):
+    study = made(tmp_path, title="Spiel – ü")
+    where = study.folder / "settings.json"
+    where.write_text(where.read_text("utf-8").replace("\n", "\r\n"), encoding)
+    if encoding == "utf-8-sig":
+        assert Study(study.folder).settings == study.settings
+    else:
+        with pytest.raises(StudyError, match=r"UTF-16 text.*Save it as UTF-8"):
+            Study(study.folder)
+
+
+def test_half_an_emoji_is_kept_and_exported(tmp_path):
+    study = made(tmp_path)
+    session = study.join()
+    deal = session.begin()
+    session.move(deal.game.submit("[message] hi \ud83d").moves[0])
+    assert session.me().begun[0]["moves"][0]["text"] == "[message] hi \ud83d"
+    results.to_csv(study, tmp_path / "csv")
+    assert "hi" in (tmp_path / "csv" / "moves.csv").read_text("utf-8-sig")
+
+
+def test_scripted_people_are_named_in_their_seats(tmp_path):
+    study = made(tmp_path, games=4)
+    simulated.simulate(study, simulated.scripted_people(4))
+    for p in study.participants():
+        for g in p.finished:
+            t = results.transcript_of(g)
+            assert t.players[g["seat"]] == "person"
+            assert t.players[1 - g["seat"]] == g["partner"]
+
+
 @pytest.mark.parametrize("typed", ["", "abc", "../../x", "K7M4T0", "K7M4TPP", "💥" * 6])
 def test_what_can_be_no_code_is_refused(tmp_path, typed):
     study = made(tmp_path)

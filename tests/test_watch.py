@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 
-from selfplay_kit import watch
+from selfplay_kit import shown, watch
 from selfplay_kit.game import Game
 from selfplay_kit.metrics import summarise
+from selfplay_kit.notebook import show_game
 from selfplay_kit.play import play_games
 from selfplay_kit.protocol import propose
 from selfplay_kit.rules import SEMI, Scenario, scenarios
@@ -244,3 +245,33 @@ def test_temperature_flattens_and_sharpens():
     assert "0.00 bits" in made.still()
     flat = explore_temperature({"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0}, 3)
     assert "2.00 bits" in flat.still()
+
+
+def test_a_run_of_one_game_a_round_is_shown(placed):
+    """One scenario has no interval, and without a deal some metrics have no value."""
+    no_deal = Game(S, SEMI)
+    for text in ("[message] no", propose((3, 1, 1)), propose((3, 1, 1))):
+        no_deal = no_deal.submit(text)
+    for games, told in (
+        (GAMES[:1], "over scenarios: "),
+        ([no_deal.transcript()], "none"),
+    ):
+        board = Dashboard(SimpleNamespace(rounds=1), "points_agreed", live=True)
+        for number in (0, 1):
+            r = a_round(number)
+            r.metrics |= summarise(games)
+            board.on_round(r)
+        shows = board.still()
+        assert "Rounds so far" in shows and told in shows
+        assert "run is complete" in board._said.value
+
+
+def test_half_an_emoji_can_be_shown(placed):
+    game = Game(S, SEMI)
+    for text in ("[message] hi \ud83d", "\udc00", "[propose] (3 books, 1 hat, 1 ball)"):
+        game = game.submit(text)
+    t = game.submit("[propose] (0 books, 0 hats, 0 balls)").transcript()
+    shows = [Viewer([t]).still(), show_game(t), shown.ending(t), shown.ending(t, 1)]
+    for html in shows:
+        html.encode("utf-8")
+    assert all("hi \ufffd" in html for html in shows)

@@ -306,6 +306,10 @@ def test_an_ending_is_told_from_ones_own_seat(seat):
     assert f"Deal: {(5, 8)[seat]} points for you, {(8, 5)[seat]} for your" in told
     assert "It is Pareto-optimal" in told
     assert 'alt="Every deal by your points' in told
+    said = ("you", "your partner") if seat == 1 else ("your partner", "you")
+    assert f"<td>{said[0]}</td><td>[message] x</td>" in told  # seat 1 spoke first
+    mine, theirs = ("(1, 3, 4)", "(2, 4, 0)")[:: 1 - 2 * seat]
+    assert f"{mine} (you)" in told and f"{theirs} (your partner)" in told
 
 
 def test_a_deal_that_is_not_optimal_says_what_would_be():

@@ -52,7 +52,6 @@ here = notebook.setup(PROFILE, torch=True)
 
 # %%
 import time
-from pathlib import Path
 
 from selfplay_kit.models import load_model
 from selfplay_kit.rounds import Config, run
@@ -60,7 +59,7 @@ from selfplay_kit.rounds import Config, run
 K = here.pick(ci=24, cpu=200)
 ROUNDS = here.pick(ci=1, cpu=3)
 mark = load_model(BASE).report.weights_hash[:8]
-home = Path("..") / "runs" / "07"
+home = here.runs / "07"
 started, models = time.perf_counter(), {}
 for seed in (SEED, SEED + 1):
     config = Config(base=BASE, games=K, rounds=ROUNDS, seed=seed)

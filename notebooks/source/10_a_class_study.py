@@ -74,7 +74,7 @@ from selfplay_kit.rounds import Config, run
 K, ROUNDS = here.pick(ci=(24, 1), cpu=(200, 3))
 LAMBDA = {"semi": 0.0, "coop": 1.0}
 mark = load_model("tiny-weak").report.weights_hash[:8]
-home = Path("..") / "runs" / "10" / f"K{K}-seed{SEED}-{mark}"
+home = here.runs / "10" / f"K{K}-seed{SEED}-{mark}"
 for name, lam in () if STUDY else LAMBDA.items():
     config = Config(lam=lam, games=K, rounds=ROUNDS, seed=SEED)
     shown = notebook.progress(f"{name}, ")
