@@ -21,9 +21,10 @@ from selfplay_kit.files import write_text
 from selfplay_kit.metrics import METRICS, bounds_of, seed_interval
 
 ROOT = Path(__file__).resolve().parents[1]
-DECIDES = ("--untracked-files=all", "--", "selfplay_kit", "selfplay_study")
-DECIDES += ("experiments", "data", ":(exclude)data/reference", "pyproject.toml")
-DECIDES += ("constraints.txt",)
+DECIDES = [  # what can change a number
+    *("--untracked-files=all", "--", "selfplay_kit", "selfplay_study", "experiments"),
+    *("data", ":(exclude)data/reference", "pyproject.toml", "constraints.txt"),
+]
 
 
 def provenance() -> dict[str, Any]:
