@@ -100,6 +100,8 @@ class ChatFormat:
                         else "it renders some words otherwise than others"
                     )
         begin, answer = _opening(s_a, s_ask), _opening(u_a, ask)
+        if not begin.strip() or not answer.strip():
+            raise ValueError("it writes nothing between what is read and a reply to it")
         remarks = template.remarks()
         if answer.strip() != u_a.strip():
             remarks += (KEPT_THINKING,)

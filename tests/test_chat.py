@@ -99,6 +99,23 @@ SMOL_3 = (  # thoughts stay, and there is a date
     "<|im_start|>assistant\n{% if not enable_thinking %}"
     "<think>\n\n</think>\n\n{% endif %}"
 )
+GLM_4_5 = (  # thoughts stay, and a word of the user's switches them off
+    "{% for m in messages %}<|{{ m.role }}|>\n{% if m.role == 'assistant' %}"
+    "<think></think>\n{{ m.content | trim }}{% else %}{{ m.content }}{% endif %}"
+    "{{ '/nothink' if m.role == 'user' and enable_thinking is defined and not "
+    "enable_thinking and not m.content.endswith('/nothink') }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{{ '<think></think>' if "
+    "enable_thinking is defined and not enable_thinking }}{% endif %}"
+)
+DEEPSEEK = (  # a reply is opened after a user's turn alone
+    "{% if not thinking is defined %}{% set thinking = true %}{% endif %}{% set ns = "
+    "namespace(user=false) %}{{ bos_token }}{% for m in messages %}{% if m.role == "
+    "'assistant' %}{{ '<|assistant|></think>' if ns.user }}{% endif %}{{ '<|user|>' if "
+    "m.role == 'user' }}{{ m.content }}{% if m.role == 'assistant' %}{{ eos_token }}"
+    "{% endif %}{% set ns.user = m.role == 'user' %}{% endfor %}{% if ns.user and "
+    "add_generation_prompt %}<|assistant|>{{ '<think>' if thinking else '</think>' }}"
+    "{% endif %}"
+)
 ENDS_IN_THE_NEXT_ROLE = (  # GLM 4
     "[gMASK]{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -194,6 +211,8 @@ PLAYED = [
     pytest.param(DROPS_SYSTEM, False, [], id="drops the system turn"),
     pytest.param(MISTRAL, False, [], id="mistral"),
     pytest.param(LLAMA_2, False, [], id="llama 2"),
+    pytest.param(GLM_4_5, True, ["switched off"], id="glm 4.5"),
+    pytest.param(DEEPSEEK, False, ["switched off"], id="deepseek 3.1"),
     pytest.param(QWEN_3, True, ["switched off", "earlier replies"], id="qwen 3"),
 ]
 
@@ -212,7 +231,7 @@ def test_the_pieces_make_up_what_the_template_renders(
     assert len(remarks) == len(told)
     assert all(t in r for t, r in zip(told, remarks, strict=True))
     messages = with_system if system else system_in_user
-    how = {"enable_thinking": False}
+    how = {"enable_thinking": False, "thinking": False}
     monkeypatch.setattr(chat_template_utils, "datetime", clock(2024, 7, 26))
     for roles in DIALOGUES:
         whole = tokenizer.apply_chat_template(
