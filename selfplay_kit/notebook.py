@@ -80,12 +80,18 @@ def setup(
     if torch:
         line += f", {_torch_line(threads)}"
     print(line)
+    if sys.flags.optimize:
+        print(UNCHECKED)
     here = Setup(profile)
     if _in_colab():
         print(f"Runs are kept in {here.runs}." + ("" if DRIVE.is_dir() else COLAB))
     return here
 
 
+UNCHECKED = (
+    "This Python skips `assert` (PYTHONOPTIMIZE or -O), so the notebook's exact checks "
+    "check nothing. Restart Jupyter without it."
+)
 COLAB = (
     " Colab forgets them when it disconnects. To keep them, before you run on: "
     "from google.colab import drive; drive.mount('/content/drive')"
