@@ -16,7 +16,7 @@
 # - **mask** a game, so that a model learns its own words and nothing else;
 # - **train** on what was kept, and watch the loss;
 # - **judge** whether the model got better, on games it was not trained on;
-# - **doubt** it, with a control that does all the same without the filter.
+# - **doubt** it, with a control that learns from as many views, drawn by chance.
 #
 # Necessary: [a model at the table](03_a_model_at_the_table.ipynb). Helpful:
 # knowing what a training step is. About 65 minutes, 35 of them for the exercises
@@ -382,8 +382,9 @@ done = notebook.check("Exercise 4.3", mask, check_mask)
 # so labels are shifted by one before they are compared. Then: three passes over
 # the kept views, small batches, a learning rate that falls to nothing.
 #
-# The **control** is trained beside the filtered model: same start, as many steps, but
-# views *drawn by chance*. What it gains is owed to no filter.
+# The **control** is trained beside the filtered model: same start, as many views and so
+# as many steps, but the views are *drawn by chance* (from those in which the model made
+# a move). What it gains is owed to no filter.
 #
 # ### Exercise 4.4: clone · medium · 10 minutes
 #
@@ -446,10 +447,9 @@ def mean_loss(model, samples):
     return sum(losses) / len(losses)
 
 
-def trained(name):
-    """A copy of the base after one round with this filter."""
+def trained(chosen):
+    """A copy of the base after one round on these views."""
     model = load_model(BASE)
-    chosen = FILTERS[name](sides, random.Random(SEED))
     rows = [make_sample(v, model) for v in chosen]
     start = mean_loss(model, rows)
     did = cloning.fine_tune(model, rows, epochs=3, seed=SEED)
@@ -457,9 +457,11 @@ def trained(name):
 
 
 # %% alt="The loss over training steps, filtered and control"
-after, learned, fell = trained("above_mean")
-control, drifted, drift = trained("no_filter")
+after, learned, fell = trained(kept)
+able = [v for v in sides if make_sample(v, lm).ids]  # something to learn from
+control, drifted, drift = trained(random.Random(SEED).sample(able, len(kept)))
 assert learned.samples == len(kept)  # exact: nothing kept is lost
+assert len(drifted.losses) == len(learned.losses)  # exact: as many steps
 ax = plots.curve(None, learned.losses, label=f"filtered, all: {fell}", k=0)
 plots.curve(ax, drifted.losses, label=f"control, all: {drift}", k=1)
 ax.set(xlabel="training step", ylabel="loss (nats a token)")
@@ -645,7 +647,7 @@ notebook.table(head, rows, "How they talk, on the held-out scenarios")
 #   that keeps nearly every deal and nothing else.
 # - Loss falls on one's own accepted moves and their stop tokens; the prompt, the
 #   partner, failed tries and corrections carry none.
-# - Judge on held-out scenarios, in pairs, beside a control with as many steps.
+# - Judge on held-out scenarios, in pairs, beside a control on as many views.
 #   The tiny model sharpens what scripts taught it; it shows how, not how far.
 #
 # ## Further reading
