@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -36,7 +37,6 @@ def spine(
     games: int = 500,
     others: Sequence[str] = ("tiny-middling", "tiny-clean"),
     other_seeds: int = 1,
-    control_seeds: int = 3,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run, score and write the spine; returns what was written to ``out``."""
@@ -48,11 +48,10 @@ def spine(
             "games": games,
             "seeds": seeds,
             "other_seeds": other_seeds,
-            "control_seeds": control_seeds,
             "test_games": TEST_GAMES,
         },
         "runs": {},
-        "no_filter": {},
+        "matched": {},
         "other_bases": {},
         "test": {},
     }
@@ -62,10 +61,10 @@ def spine(
         done = []
         for seed in range(count):
             config = Config(base, lam, rounds, games, filter=chosen, seed=seed)
-            folder = runs / f"{base}-{objective}-{chosen}-seed{seed}"
+            folder = folder_of(runs, base, objective, chosen, seed)
             done.append((config, run(config, folder)))
             last = done[-1][1][-1].metrics["mean_points"]["value"]
-            tell(f"{folder.name}: {last:.2f} points a player in the last round")
+            tell(f"{folder.name}: {last:.2f} points per player at last")
         return done
 
     for objective in OBJECTIVES:
@@ -80,16 +79,36 @@ def spine(
             "last_development": by,
         }
         score |= _base_scores(base, objective, seeds, tell)
-        if objective != "strict":
-            played = play(base, objective, "no_filter", control_seeds)
-            result["no_filter"][objective] = _merge_rounds([r for _, r in played])
-            score["no_filter"] = _score(played, objective, 1.0)
-            for other in others:
-                played = play(other, objective, "above_mean", other_seeds)
-                by = result["other_bases"].setdefault(other, {})
-                by[objective] = _merge_rounds([r for _, r in played])
+        control = [
+            (matched, run(matched, folder_of(runs, base, objective, "drawn", seed)))
+            for seed, (config, whole) in enumerate(played)
+            for matched in [match(config, whole)]
+        ]
+        result["matched"][objective] = _merge_rounds([r for _, r in control])
+        last = [whole[-1].model(config) for config, whole in control]
+        best, by = best_temperature(last, objective, DEVELOPMENT_GAMES // seeds)
+        tell(f"{objective}: the control is best at temperature {best} (development)")
+        score["matched"] = _score(control, objective, 1.0)
+        score["matched_best"] = _score(control, objective, best) | {"temperature": best}
+        score["matched_development"] = by
+        for other in others if objective != "strict" else ():
+            played = play(other, objective, "above_mean", other_seeds)
+            by = result["other_bases"].setdefault(other, {})
+            by[objective] = _merge_rounds([r for _, r in played])
         save(result | {"seconds": _seconds(result)}, out)
     return result
+
+
+def folder_of(runs: Path, base: str, objective: str, chosen: str, seed: int) -> Path:
+    """The folder of one run of the spine."""
+    return runs / f"{base}-{objective}-{chosen}-seed{seed}"
+
+
+def match(config: Config, whole: Sequence[Round]) -> Config:
+    """The matched control of a filtered run: everything as there, but in each round
+    as many views as that run kept are drawn by chance."""
+    counts = tuple(r.metrics["training"]["kept"] for r in whole[1:])
+    return replace(config, filter="drawn", draw=counts)
 
 
 def _base_scores(base, objective, seeds, tell) -> dict[str, Any]:
@@ -150,11 +169,12 @@ def _score(played: list[tuple[Config, list[Round]]], objective: str, t: float):
 
 
 def _merge_rounds(runs: list[list[Round]]) -> dict[str, Any]:
-    """Round by round, each metric over seeds; kept views and seconds too."""
+    """Round by round, each metric over seeds; what was learned from and seconds too."""
     merged = []
     for same in zip(*runs, strict=True):
         row = {"round": same[0].number} | over_seeds([r.metrics for r in same])
-        row["kept"] = [r.metrics["training"].get("kept") for r in same]
+        for count in ("kept", "passes", "steps", "tokens"):  # what went in
+            row[count] = [r.metrics["training"].get(count) for r in same]
         row["seconds"] = [r.metrics["seconds"] for r in same]
         merged.append(row)
     return {"rounds": merged}

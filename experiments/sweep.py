@@ -64,7 +64,7 @@ def play(variant: Variant, seed: int, runs: Path, spine: Path) -> None:
     that can learn no more ends there, and ``stopped`` in its folder says why."""
     if variant.changes.get("base") in HARD_BASES:
         make_base(variant.changes["base"], runs)
-    config = variant.config(seed, runs)
+    config = variant.config(seed, runs, spine)
     folder = folder_of(config, runs, spine)
     if not (folder / "stopped").exists():
         try:
@@ -106,7 +106,10 @@ def collect(variant: Variant, runs: Path, spine: Path) -> dict[str, Any] | None:
     made: dict[str, Any] = {"changes": variant.changes, "seeds": [], "stopped": {}}
     rows, tests, own = [], [], []
     for seed in range(variant.seeds):
-        config = variant.config(seed, runs)
+        try:
+            config = variant.config(seed, runs, spine)
+        except ValueError:  # a control, and the run that it is matched to isn't there
+            continue
         folder = folder_of(config, runs, spine)
         rounds = whole(config, folder)
         if not rounds:
@@ -167,7 +170,7 @@ def sweep(
     found = {name: collect(v, runs, spine) for name, v in named().items()}
     result = {
         "provenance": provenance(),
-        "config": asdict(Variant().config(0, runs)) | {"test_games": TEST_GAMES},
+        "config": asdict(Variant().config(0, runs, spine)) | {"test_games": TEST_GAMES},
         "groups": {
             g: {label: n for label, v in by.items() if found[n := name_of(v)]}
             for g, by in known.items()

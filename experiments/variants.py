@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.rounds import Config
+from selfplay_kit.rounds import Config, kept_counts
 from selfplay_kit.rules import OBJECTIVES
 from selfplay_kit.tiny import Recipe
 
@@ -36,12 +36,17 @@ class Variant:
     changes: dict[str, Any] = field(default_factory=dict)
     seeds: int = 1
 
-    def config(self, seed: int, runs: Path) -> Config:
-        """The configuration of one seed; the bases of ours stand under ``runs``."""
+    def config(self, seed: int, runs: Path, spine: Path) -> Config:
+        """The configuration of one seed; our own bases are under ``runs``. A control
+        draws what the filtered run of the same seed kept, which must be there."""
         changes: dict[str, Any] = {"base": "tiny-weak", "seed": seed} | self.changes
         if changes["base"] in HARD_BASES:
             changes["base"] = (runs / "bases" / changes["base"]).as_posix()
-        return Config(**changes)
+        if changes.get("filter") != "drawn":
+            return Config(**changes)
+        filtered = Config(**changes | {"filter": "above_mean"})
+        counts = kept_counts(folder_of(filtered, runs, spine))
+        return Config(**changes, draw=counts)
 
 
 def groups() -> dict[str, dict[str, Variant]]:
@@ -50,13 +55,12 @@ def groups() -> dict[str, dict[str, Variant]]:
     standard = Variant(seeds=5)
     found: dict[str, dict[str, Variant]] = {
         "lambda": {
-            f"{lam:g}": Variant({"lam": lam} if lam else {}, 3 if lam % 1 else 5)
-            for lam in LAMBDAS
+            f"{lam:g}": Variant({"lam": lam} if lam else {}, 5) for lam in LAMBDAS
         },
-        "filter": {"above_mean": standard, "no_filter": _one("filter", "no_filter", 3)}
+        "filter": {"above_mean": standard, "drawn": _one("filter", "drawn", 5)}
         | {f: _one("filter", f, 2) for f in ("nonzero", "top_quarter", "everything")},
         "intervention": {
-            "winners": Variant({"lam": -0.5}, 3),
+            "winners": Variant({"lam": -0.5}, 5),
             "winners and their partners": Variant(
                 {"lam": -0.5, "filter": "either_above_mean"}, 3
             ),
@@ -103,13 +107,14 @@ def _plain(value: Any) -> str:
 def folder_of(config: Config, runs: Path, spine: Path) -> Path:
     """The folder of a run; the spine's, where ``spine`` makes the same run."""
     named = {o.lam: name for name, o in OBJECTIVES.items()}
-    plain = Config(config.base, config.lam, filter=config.filter, seed=config.seed)
+    how: dict[str, Any] = {"filter": config.filter, "draw": config.draw}
+    plain = Config(config.base, config.lam, seed=config.seed, **how)
     if config == plain and config.lam in named and "/" not in config.base:
-        if config.filter in ("above_mean", "no_filter"):
+        if config.filter in ("above_mean", "drawn"):
             name = f"{config.base}-{named[config.lam]}-{config.filter}"
             return spine / f"{name}-seed{config.seed}"
-    usual = asdict(Config(base="tiny-weak"))
-    differs = {k: v for k, v in asdict(config).items() if v != usual[k] and k != "seed"}
+    usual = asdict(Config(base="tiny-weak")) | {"seed": config.seed}
+    differs = {k: v for k, v in asdict(config).items() if v != usual[k] and k != "draw"}
     if "base" in differs:
         differs["base"] = Path(differs["base"]).name
     name = "-".join(f"{k}={v}" for k, v in differs.items()) or "standard"

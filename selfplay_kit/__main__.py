@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -52,51 +53,56 @@ def _set_threads(given: argparse.Namespace, *models: str) -> None:
             torch.set_num_threads(threads)
 
 
+OPTIONS = {"base": "model", "lam": "objective"}  # the others are called as fields are
+
+
 def _rounds(p: argparse.ArgumentParser) -> None:
+    from .config import ABOUT, Config
     from .rules import OBJECTIVES
 
+    kinds = {"int": int, "float": float, "tuple[int, ...]": _counts}
+    more = {"lam": f" ({', '.join(OBJECTIVES)} or a number from -1 to 1; default semi)"}
+    for f in fields(Config):
+        name = OPTIONS.get(f.name, f.name).replace("_", "-")
+        how: dict = {"dest": f.name, "default": f.default}
+        if f.type == "bool":
+            how["action"] = "store_true"
+        else:
+            how["type"] = _lam if f.name == "lam" else kinds.get(str(f.type), str)
+            how["metavar"] = name.rpartition("-")[2].upper()
+        note = more.get(f.name) or (f" (default {f.default})" if f.default else "")
+        about = ABOUT[f.name].replace("%", "%%")
+        p.add_argument(f"--{name}", help=about + note, **how)
     p.add_argument(
-        "--model",
-        default="tiny",
-        help="a name of the kit's (tiny, smollm2-135m-q4_1-warm, ...), a folder, or a "
-        "Hub id with its revision (owner/name@revision)",
+        "--match",
+        type=Path,
+        metavar="RUN",
+        help="the matched control of that run: in each round as many views as it kept, "
+        "drawn by chance (--filter drawn with its counts)",
     )
-    p.add_argument(
-        "--precision", default="auto", help="auto, fp32, bf16, fp16, 8bit or 4bit"
-    )
-    p.add_argument("--lora", type=int, default=0, help="rank of an adapter to train")
-    p.add_argument(
-        "--objective",
-        default="semi",
-        help=f"{', '.join(OBJECTIVES)}, or lambda as a number from -1 to 1",
-    )
-    p.add_argument("--games", type=int, default=500, help="K, games a round")
-    p.add_argument("--group", type=int, default=1, help="games per scenario")
-    p.add_argument("--rounds", type=int, default=10)
-    p.add_argument("--filter", default="above_mean")
-    p.add_argument("--rule", default="clone", help="or policy_gradient")
-    p.add_argument("--kl", type=float, default=0.0, help="price of leaving the base")
-    p.add_argument("--temperature", type=float, default=1.0)
-    p.add_argument("--epochs", type=float, default=3)
-    p.add_argument("--lr", type=float, default=1e-3)
-    p.add_argument("--batch", type=int, default=16, help="samples a training step")
-    p.add_argument("--accumulate", type=int, default=1, help="parts of a batch")
-    p.add_argument("--checkpointing", action="store_true", help="less memory, slower")
-    p.add_argument("--at-once", type=int, default=500, help="games played together")
-    p.add_argument("--seed", type=int, default=0)
     p.add_argument("--no-preflight", action="store_true", help="start at once")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
     p.set_defaults(go=_go_rounds)
 
 
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in text.split(","))
+
+
+def _lam(text: str) -> float:
+    return _objective(text).lam
+
+
 def _go_rounds(given: argparse.Namespace) -> int:
     from .preflight import preflight
-    from .rounds import Config, run
+    from .rounds import Config, kept_counts, run
 
-    _set_threads(given, given.model)
-    # the other options are called as the fields of Config are
-    named = {k: v for k, v in vars(given).items() if k in Config.__annotations__}
-    config = Config(base=given.model, lam=_objective(given.objective).lam, **named)
+    _set_threads(given, given.base)
+    named = {f.name: getattr(given, f.name) for f in fields(Config)}
+    if given.match:
+        counts = kept_counts(given.match)[: given.rounds]
+        named |= {"filter": "drawn", "draw": counts}
+    config = Config(**named)
     if not given.no_preflight and not (given.out / "config.json").exists():
         print(preflight(config), flush=True)
 

@@ -92,11 +92,14 @@ class Rows:
         max_new: int,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        logprobs: dict[int, list[float]] | None = None,
     ) -> list[list[int]]:
         """Append a chunk to each row, then sample up to ``max_new`` tokens each.
 
         Returns the sampled ids of each row, ``stop`` included where it came.
-        ``temperature`` 0 takes the likeliest token.
+        ``temperature`` 0 takes the likeliest token. ``logprobs``, if given, is filled:
+        for each row the natural logarithms of the probabilities that its ids were
+        sampled with (0 at temperature 0).
         """
         if temperature < 0:
             raise ValueError(f"temperature must be 0 or more; got {temperature}")
@@ -107,10 +110,15 @@ class Rows:
         logits = self._forward(work, [new.get(r, []) for r in work.rows])
         for step in range(max_new):
             self._must_be_finite(logits, work.rows, going)
-            tokens = _draw(logits, temperature, generator).tolist()
-            for r, token in zip(work.rows, tokens, strict=True):
+            tokens, odds = _draw(logits, temperature, generator)
+            chances = odds.log().tolist()
+            for r, token, chance in zip(
+                work.rows, tokens.tolist(), chances, strict=True
+            ):
                 if r in going:
                     sampled[r].append(token)
+                    if logprobs is not None:
+                        logprobs.setdefault(r, []).append(chance)
                     if token == stop or step == max_new - 1:
                         self.unread[r] = [token]
                         going.discard(r)
@@ -378,10 +386,16 @@ def _trunk(model: Any) -> Any:
     return adapters.bare(model).base_model
 
 
-def _draw(logits: Tensor, temperature: float, generator) -> Tensor:
+def _draw(logits: Tensor, temperature: float, generator) -> tuple[Tensor, Tensor]:
+    """A word for each row, and the probability that it was drawn with."""
     if temperature == 0:
-        return logits.argmax(-1)
+        return logits.argmax(-1), torch.ones(len(logits))
     odds = torch.softmax(logits / temperature, dim=-1)
+    words = _words(odds, generator)
+    return words, odds.gather(1, words[:, None])[:, 0]
+
+
+def _words(odds: Tensor, generator) -> Tensor:
     if odds.shape[1] <= MANY:
         return torch.multinomial(odds, 1, generator=generator)[:, 0]
     # That draws a number for every word, here a third of a step. One for a row does:

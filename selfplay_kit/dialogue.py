@@ -8,7 +8,7 @@ their labels. Both call :func:`dialogue`, so training sees what was sampled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .models import LanguageModel
 from .protocol import STYLES, Line, Position
@@ -24,6 +24,7 @@ class Turn:
 
     ids: tuple[int, ...]
     own: str | None = None
+    logprobs: tuple[float, ...] | None = None  # of an own move that was sampled
 
 
 def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
@@ -36,8 +37,7 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
     head = chat.before_system + style.system(p)
     lines = p.lines
     if lines and lines[0].by == "theirs":
-        said = lm.plain(style.user(lines[0]))
-        head += chat.system_to_user + said + chat.user_to_assistant
+        head += chat.system_to_user + _heard(lm, lines[0]) + chat.user_to_assistant
         lines = lines[1:]
     else:
         head += chat.system_to_assistant
@@ -45,14 +45,22 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
     for line in lines:
         if line.by in ("mine", "tried"):
             ids = line.tokens or (*lm.encode(lm.plain(line.text)), lm.stop)
-            turns.append(Turn(ids, line.by))
+            turns.append(Turn(ids, line.by, line.logprobs if line.tokens else None))
         else:
             turns.append(_read(lm, line, turns[-1]))
     return turns
 
 
 def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:
-    text = lm.chat.assistant_to_user + lm.plain(STYLES[lm.style].user(line))
-    ids = lm.encode(text + lm.chat.user_to_assistant)
+    ids = lm.encode(
+        lm.chat.assistant_to_user + _heard(lm, line) + lm.chat.user_to_assistant
+    )
     stopped = before.ids[-1] == lm.stop and ids[0] == lm.stop
     return Turn(ids[1:] if stopped else ids)
+
+
+def _heard(lm: LanguageModel, line: Line) -> str:
+    """A line that is not the model's own, as it reads it: no words of the partner
+    become a control token, a role or a notice of the game."""
+    said = replace(line, text=lm.plain(line.text))
+    return lm.plain(STYLES[lm.style].user(said))

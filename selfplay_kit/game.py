@@ -158,11 +158,12 @@ def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
     lines = []
     for move in moves:
         if move.seat == seat:
+            own = (legible(move.text), move.tokens, move.logprobs)
             if move.error:
-                lines.append(Line("tried", legible(move.text), move.tokens))
+                lines.append(Line("tried", *own))
                 lines.append(Line("correction", move.error))
             else:
-                lines.append(Line("mine", legible(move.text), move.tokens))
+                lines.append(Line("mine", *own))
         elif not move.error:
             reading = parse(legible(move.text), (99, 99, 99))
             proposed = reading.kind == "propose"
@@ -212,7 +213,7 @@ class Transcript:
         for i, move in enumerate(self.moves):
             if game.over:
                 raise ValueError(f"move {i} comes after the end of the game")
-            game = game.submit(Move(move.text, move.tokens))
+            game = game.submit(replace(move, seat=None, error=None))
             if (game.moves[-1].seat, game.moves[-1].error) != (move.seat, move.error):
                 raise ValueError(
                     f"move {i} is recorded as seat {move.seat}, error {move.error}; "
@@ -237,7 +238,11 @@ class Transcript:
                 "first": self.first,
                 "moves": [
                     {"seat": m.seat, "text": m.text, "error": m.error}
-                    | ({} if m.tokens is None else {"tokens": m.tokens})
+                    | {
+                        name: value
+                        for name in ("tokens", "logprobs", "temperature")
+                        if (value := getattr(m, name)) is not None
+                    }
                     for m in self.moves
                 ],
                 "points": self.points,
@@ -285,7 +290,20 @@ def _move(m: dict[str, Any], number: int) -> Move:
         tokens=None if tokens is None else _numbers(m, "tokens"),
         seat=None if m["seat"] is None else _seat(m["seat"], f"the seat of {place}"),
         error=error,
+        logprobs=_optional(m, "logprobs", place),
+        temperature=_optional(m, "temperature", place),
     )
+
+
+def _optional(m: dict[str, Any], name: str, place: str) -> Any:
+    """What only a language model's move has: a number, or as many as tokens."""
+    value = m.get(name)
+    if not isinstance(value, list):
+        return None if value is None else _is(value, (int, float), f"{name} of {place}")
+    numbers = tuple(_is(x, (int, float), f"one of the {name} of {place}") for x in value)
+    if len(numbers) != len(m.get("tokens") or ()):
+        raise ValueError(f"{place} has {len(numbers)} {name}, not one for each token")
+    return numbers
 
 
 _KINDS = {str: "text", bool: "true or false", (int, float): "a number"}

@@ -69,6 +69,7 @@ class LMTable:
                 chunks.append(chunk)
         if not at:
             return moves
+        logprobs: dict[int, list[float]] = {}
         sampled = self.rows.sample(
             [row for _, row in at],
             chunks,
@@ -76,9 +77,15 @@ class LMTable:
             max_new=self.lm.max_new_tokens,
             temperature=self.temperature,
             generator=self.generator,
+            logprobs=logprobs,
         )
-        for (i, _), ids in zip(at, sampled, strict=True):
-            moves[i] = Move(self.lm.decode(ids), tokens=tuple(ids))
+        for (i, row), ids in zip(at, sampled, strict=True):
+            moves[i] = Move(
+                self.lm.decode(ids),
+                tokens=tuple(ids),
+                logprobs=tuple(round(x, 5) for x in logprobs[row]),
+                temperature=self.temperature,
+            )
         return moves
 
     def close(self) -> None:

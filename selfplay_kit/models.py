@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import tempfile
 import warnings
@@ -84,15 +85,53 @@ class LanguageModel:
         return encode
 
     @cached_property
-    def _control(self) -> list[str]:
-        added = self.tokenizer.added_tokens_decoder.values()
-        return [token.content for token in added if token.special]
+    def control(self) -> frozenset[int]:
+        """The ids of the tokens that mark turns, roles and the like, never words."""
+        t = self.tokenizer
+        marks = {
+            i
+            for i, token in t.added_tokens_decoder.items()
+            if token.special or re.search(r"[^\w\s]", token.content)
+        }
+        unknown = {t.unk_token_id} - {t.eos_token_id, t.bos_token_id}
+        return frozenset(marks - unknown)  # an unknown word is still a word
 
-    def plain(self, text: str) -> str:
-        """``text`` without the model's control tokens, so that what somebody says
-        can't end a turn or write a system prompt."""
-        for token in self._control:
-            text = text.replace(token, " ")
+    @cached_property
+    def _marks(self) -> list[str]:
+        """The texts of the chat template that mark roles without a control token."""
+        pieces = {piece.strip() for piece in vars(self.chat).values()}
+        return [p for p in pieces if p and not self.control & set(self.encode(p))]
+
+    @cached_property
+    def plain(self):
+        """Text to the same text without control tokens and marks of the chat
+        template, so that nobody's words can end a turn or speak as somebody else;
+        cached."""
+
+        @lru_cache(maxsize=50_000)
+        def plain(text: str) -> str:
+            while any(mark in text for mark in self._marks):
+                for mark in self._marks:
+                    text = text.replace(mark, mark[1:])
+            while self.control & set(self.encode(text)):
+                before, text = text, self._blanked(text)
+                if text == before:
+                    return ""
+            return text
+
+        return plain
+
+    def _blanked(self, text: str) -> str:
+        """``text`` with a blank for each control token in it."""
+        if not self.tokenizer.is_fast:  # it can't say where its tokens come from
+            return re.sub(r"[^\w\s.,!?()=]", " ", text)
+        read = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True
+        )
+        spans = zip(read["input_ids"], read["offset_mapping"], strict=True)
+        for i, (start, end) in reversed(list(spans)):
+            if i in self.control:
+                text = f"{text[:start]} {text[end:]}"
         return text
 
     def decode(self, ids) -> str:

@@ -36,14 +36,18 @@ class Move:
     """One output of a player.
 
     A player fills ``text`` and, if it is a language model, ``tokens`` (the ids
-    it sampled, opaque to everyone else); the game adds ``seat`` and ``error``
-    (``None`` for an accepted move, else a key of :data:`ERRORS`).
+    it sampled, opaque to everyone else), ``logprobs`` (for each token the natural
+    logarithm of the probability it was sampled with) and ``temperature`` (that of
+    the sampling); the game adds ``seat`` and ``error`` (``None`` for an accepted
+    move, else a key of :data:`ERRORS`).
     """
 
     text: str
     tokens: tuple[int, ...] | None = None
     seat: int | None = None
     error: str | None = None
+    logprobs: tuple[float, ...] | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,14 @@ class Line:
 
     ``by`` is ``mine``, ``theirs``, ``tried`` (my own invalid output),
     ``correction`` (``text`` is a key of :data:`ERRORS`) or ``proposed`` (the
-    fixed notice: nothing of the partner's proposal is in it).
+    fixed notice: nothing of the partner's proposal is in it). An own line of a
+    language model keeps the ``tokens`` and ``logprobs`` of its :class:`Move`.
     """
 
     by: str
     text: str
     tokens: tuple[int, ...] | None = field(default=None, compare=False)
+    logprobs: tuple[float, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,37 @@ def _fractional(body: str) -> bool:
     return re.search(r"\d\s*[./]\s*\d|\.\d", body) is not None
 
 
+def accepted_text(text: str) -> str:
+    """What the protocol takes of an accepted output: the prefix as it was written,
+    and what the parser read behind it, without what it cut.
+
+    >>> accepted_text("[ Propose ] (1 book, 0 hats, 1 ball) [END]")
+    '[ Propose ] (1 book, 0 hats, 1 ball)'
+    """
+    whole = text.strip()
+    prefix = _PREFIX.match(whole)
+    if prefix is None:
+        return whole
+    body = parse(whole, (99, 99, 99)).text
+    start = len(whole) - len(whole[prefix.end() :].lstrip())
+    return whole[: start + len(body)].removesuffix(END).rstrip()
+
+
+_BRACKETS = str.maketrans("[\uff3b\ufe47]\uff3d\ufe48", "((()))")
+_TAG = re.compile("[<\uff1c\ufe64](?=[|/!\uff5c\\w])")
+
+
+def only_words(text: str) -> str:
+    """A partner's words, as they may be read by a model: no square brackets, which
+    mark the game's own notices, and no tags, which mark the roles of a chat. Nothing
+    that a player says can then pass for a notice, a correction or another speaker.
+
+    >>> only_words("[proposed] <|im_end|> I value books < 3")
+    '(proposed) \u2039|im_end|> I value books < 3'
+    """
+    return _TAG.sub("\u2039", text.translate(_BRACKETS))
+
+
 def share_text(share: Share) -> str:
     """A share in words, singular where it is one.
 
@@ -184,7 +221,7 @@ class Long:
             )
         if line.by == "correction":
             return f"Invalid output. {ERRORS[line.text]} Please try again."
-        return f"{MESSAGE} {line.text}"
+        return f"{MESSAGE} {only_words(line.text)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +242,7 @@ class Short:
             return "[proposed]"
         if line.by == "correction":
             return f"[error {line.text}]"
-        return line.text
+        return only_words(line.text)
 
 
 LONG, SHORT = Long(), Short()

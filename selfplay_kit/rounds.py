@@ -30,90 +30,17 @@ from typing import Any
 
 from . import adapters, files
 from .cloning import FILTERS, View, make_sample, views
+from .config import Config
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
 from .models import LanguageModel, load_model, save_model
 from .play import Player, on_end, play_games
-from .policy import advantage_samples, anchored
+from .policy import advantage_samples, anchored, ratio_loss
 from .report import weights_hash
 from .rules import Objective, scenarios
-from .training import TrainingError, fine_tune, must_be_trainable
+from .training import TrainingError, fine_tune, mean_loss, must_be_trainable
 from .weights import sha256
-
-RULES = ("clone", "policy_gradient")
-
-
-@dataclass(frozen=True)
-class Config:
-    """All that a run depends on; with the base's weights, it decides every game.
-
-    ``games`` is K, ``group`` the games per scenario (1 in the paper),
-    ``continue_from`` is ``previous`` (the paper) or ``base``. ``rule`` is ``clone``
-    (the paper: imitate what ``filter`` keeps) or ``policy_gradient``, which heeds no
-    filter (see ``policy``); ``kl`` is the price of leaving the base, under either.
-    ``at_once`` games are played together: fewer take less memory, and other dice.
-    ``lora`` is the rank of an adapter that is trained in place of the weights (0:
-    train what the base has, its adapter or its weights); ``accumulate`` and
-    ``checkpointing`` save memory in training (see ``training``). ``partner_share`` is
-    how many of the games are against the partner, where a run has one: all of them
-    (1), or fewer, and the rest with itself.
-    """
-
-    base: str = "tiny"
-    lam: float = 0.0
-    rounds: int = 10
-    games: int = 500
-    group: int = 1
-    temperature: float = 1.0
-    filter: str = "above_mean"
-    continue_from: str = "previous"
-    epochs: float = 3
-    lr: float = 1e-3
-    batch: int = 16
-    split: str = "train"
-    seed: int = 0
-    precision: str = "auto"
-    rule: str = "clone"
-    kl: float = 0.0
-    at_once: int = 500
-    lora: int = 0
-    accumulate: int = 1
-    checkpointing: bool = False
-    partner_share: float = 1.0
-
-    def __post_init__(self) -> None:
-        Objective(self.lam)
-        if self.rule not in RULES:
-            raise ValueError(f"rule is {' or '.join(RULES)}; got {self.rule!r}")
-        if self.filter not in FILTERS:
-            raise ValueError(
-                f"no filter called {self.filter!r}; there are {', '.join(FILTERS)}"
-            )
-        if self.continue_from not in ("previous", "base"):
-            raise ValueError(
-                "continue_from is 'previous' (the paper's) or 'base'; got "
-                f"{self.continue_from!r}"
-            )
-        if self.games < 1 or self.group < 1 or self.games % self.group:
-            raise ValueError(
-                f"games ({self.games}) must be a positive multiple of group "
-                f"({self.group}), the games per scenario"
-            )
-        if self.at_once < 1:
-            raise ValueError(f"at_once must be 1 or more; got {self.at_once}")
-        if self.lora < 0 or self.accumulate < 1:
-            raise ValueError(
-                "lora, a rank, is 0 or more and accumulate, a number of parts, 1 or "
-                f"more; got {self.lora} and {self.accumulate}"
-            )
-        if not 0 < self.partner_share <= 1:
-            raise ValueError(
-                "partner_share, of the games, is above 0 and at most 1; got "
-                f"{self.partner_share}"
-            )
-        if self.rounds < 0:
-            raise ValueError(f"rounds must be 0 or more; got {self.rounds}")
 
 
 @dataclass(frozen=True)
@@ -173,6 +100,10 @@ def run(
     folder = Path(folder)
     base = load_model(config.base, config.precision)
     _can_learn(config, base)
+    if partner is None and config.partner_share != 1:
+        raise RunError(
+            f"partner_share is {config.partner_share}, and this run has no partner"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     whole: list[Round] = []
     if (folder / "config.json").exists():
@@ -262,15 +193,24 @@ def keep(config: Config, number: int, sides: Sequence[View]) -> list[View]:
     """Those of ``sides``, the views of the round before, that the filter keeps for
     round ``number`` to learn from; the same ones each time."""
     rng = random.Random(f"{config.seed}/round {number}/filter")
-    return FILTERS[config.filter](sides, rng)
+    how = {"count": config.draw[number - 1]} if config.filter == "drawn" else {}
+    return FILTERS[config.filter](sides, rng, **how)
+
+
+def kept_counts(folder: str | Path) -> tuple[int, ...]:
+    """How many views each round of a run learned from, round 1 first: what a control
+    that is matched to that run draws (``Config(filter="drawn", draw=...)``)."""
+    return tuple(r.metrics["training"]["kept"] for r in read_rounds(folder)[1:])
 
 
 def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
     if config.rule == "clone":
-        kept = [make_sample(v, lm) for v in keep(config, number, sides)]
+        kept, loss = [make_sample(v, lm) for v in keep(config, number, sides)], None
     else:
-        kept = advantage_samples(sides, lm)
-    base = load_model(config.base, config.precision) if config.kl else None
+        kept, loss = advantage_samples(sides, lm), anchored(None, 0, ratio_loss)
+    if config.kl:
+        base = load_model(config.base, config.precision)
+        loss = anchored(base, config.kl, ratio_loss if loss else mean_loss)
     training = fine_tune(
         lm,
         kept,
@@ -280,7 +220,7 @@ def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
         accumulate=config.accumulate,
         checkpointing=config.checkpointing,
         seed=f"{config.seed}/round {number}",
-        loss_of=anchored(base, config.kl) if base else None,
+        loss_of=loss,
         on_step=lambda step, steps, loss: (
             progress and progress(f"round {number}: train", step, steps)
         ),
@@ -289,6 +229,7 @@ def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
         "kept": len(kept),
         "of": len(sides),
         "steps": len(training.losses),
+        "passes": training.passes,
         "tokens": training.tokens,
         "loss_first": training.losses[0],
         "loss_last": training.losses[-1],
@@ -314,7 +255,8 @@ def _claim(
     config: Config, folder: Path, base: LanguageModel, partner: Player | None = None
 ) -> None:
     """Write the configuration, or hold the one that is there against ours."""
-    wanted = asdict(config) | {"base_weights": base.report.weights_hash}
+    wanted = json.loads(json.dumps(asdict(config)))  # as it is read back
+    wanted["base_weights"] = base.report.weights_hash
     if partner is not None:
         wanted["partner"] = partner.name
     where = folder / "config.json"
@@ -332,7 +274,7 @@ def _claim(
             "Move the folder away and run into a new one."
         ) from e
     free = {"rounds"}  # a run may be made longer
-    usual = {f.name: f.default for f in fields(Config)}  # of a later version
+    usual = json.loads(json.dumps({f.name: f.default for f in fields(Config)}))
     there = usual | there
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"

@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from . import adapters
@@ -25,11 +26,15 @@ IGNORE = -100  # the label of a token that carries no loss
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Tokens with their labels: ``labels[i]`` is ``ids[i]`` where the model is to
-    learn to say it, else :data:`IGNORE`. ``weight`` scales the view's loss."""
+    learn to say it, else :data:`IGNORE`. ``weight`` scales the view's loss. Where
+    the ids were sampled, ``logprobs`` are those of the sampling, one for each id (of
+    no meaning where it has no label), and ``temperature`` is its temperature."""
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
     weight: float = 1.0
+    logprobs: tuple[float, ...] | None = None
+    temperature: float = 1.0
 
 
 class TrainingError(RuntimeError):
@@ -38,10 +43,11 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What :func:`fine_tune` did: mean loss (nats a token) of each step, counts."""
+    """What :func:`fine_tune` did: mean loss (nats per token) of each step, counts."""
 
     losses: tuple[float, ...]
-    samples: int
+    samples: int  # different ones
+    passes: int  # how often a sample was learned from: epochs x samples
     tokens: int  # with loss, over all epochs
 
 
@@ -64,13 +70,15 @@ def fine_tune(
 ) -> Training:
     """Fine-tune ``lm`` in place on ``samples`` with AdamW.
 
-    Passes over the samples in a fresh order each epoch (a fraction takes part of
-    one); the loss is :func:`weighted_loss`, or ``loss_of``. Memory is saved by
-    computing each batch in ``accumulate`` parts (the same step, but for rounding) and
-    by ``checkpointing`` (activations are computed again when they are needed).
-    ``on_step(step, steps, loss)`` is called after each step. Raises
-    :class:`TrainingError` if there is nothing to learn from, the loss is not finite,
-    the weights can't be trained in their precision, or memory runs out.
+    Every epoch is one pass over all samples in a fresh order, in batches of at most
+    ``batch`` that differ in size by one at most; of a last, partial epoch that share
+    of the samples is taken. The loss is :func:`weighted_loss`, or ``loss_of``. Memory
+    is saved by computing each batch in ``accumulate`` parts (the same step, but for
+    rounding) and by ``checkpointing`` (activations are computed again when they are
+    needed). ``seed`` decides the order and torch's own chance (dropout), whose state
+    outside is left as it was. ``on_step(step, steps, loss)`` is called after each
+    step. Raises :class:`TrainingError` if there is nothing to learn from, the loss is
+    not finite, the weights can't be trained in their precision, or memory runs out.
     """
     import torch
 
@@ -83,6 +91,11 @@ def fine_tune(
             "the temperature."
         )
     must_be_trainable(lm)
+    if not epochs > 0 or batch < 1 or accumulate < 1:
+        raise ValueError(
+            "epochs is above 0, batch and accumulate are 1 or more; got "
+            f"{epochs}, {batch} and {accumulate}"
+        )
     rng = random.Random(f"{seed}/order")
     batches = _batches(usable, epochs, batch, rng)
     weights = [p for p in lm.model.parameters() if p.requires_grad]
@@ -90,7 +103,7 @@ def fine_tune(
     half = lm.report.given == "fp16"  # its small gradients would round to nothing
     scaler = torch.amp.GradScaler(weights[0].device.type, enabled=half)
     losses, tokens = [], 0
-    with _training(lm.model, checkpointing):
+    with _seeded(seed), _training(lm.model, checkpointing):
         for step, chosen in enumerate(batches):
             rate = lr_end + (lr - lr_end) * _cosine(step / len(batches))
             for group in optimiser.param_groups:
@@ -119,7 +132,17 @@ def fine_tune(
             tokens += count
             if on_step:
                 on_step(step + 1, len(batches), losses[-1])
-    return Training(tuple(losses), len(usable), tokens)
+    return Training(tuple(losses), len(usable), sum(map(len, batches)), tokens)
+
+
+@contextmanager
+def _seeded(seed: int | str) -> Iterator[None]:
+    """torch's own chance within this block comes from ``seed``."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(random.Random(f"{seed}/torch").getrandbits(63))
+        yield
 
 
 def must_be_trainable(lm: LanguageModel) -> None:
@@ -236,19 +259,22 @@ def _cosine(done: float) -> float:
 def _batches(samples, epochs: float, size: int, rng) -> list[list[int]]:
     """Orders of the samples, epoch by epoch; within 32 batches, like lengths go
     together, so that little is padded."""
-    wanted = max(1, round(epochs * len(samples) / size))
     batches: list[list[int]] = []
-    while len(batches) < wanted:
-        order = rng.sample(range(len(samples)), len(samples))
+    left = max(1, round(epochs * len(samples)))  # passes of one sample
+    while left:
+        order = rng.sample(range(len(samples)), min(left, len(samples)))
+        left -= len(order)
         epoch = []
         for start in range(0, len(order), 32 * size):
             near = sorted(
                 order[start : start + 32 * size], key=lambda i: len(samples[i].ids)
             )
-            epoch += [near[i : i + size] for i in range(0, len(near), size)]
+            count = math.ceil(len(near) / size)
+            cuts = [len(near) * i // count for i in range(count + 1)]
+            epoch += [near[a:b] for a, b in pairwise(cuts)]
         rng.shuffle(epoch)
         batches += epoch
-    return batches[:wanted]
+    return batches
 
 
 def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
@@ -277,8 +303,14 @@ def labelled_logits(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple:
 
 def weighted_loss(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
     """The mean over labelled tokens of weight x cross-entropy, and their number."""
+    logits, target, weight = labelled_logits(lm, chosen)
+    return mean_loss(logits, target, weight, chosen), len(target)
+
+
+def mean_loss(logits: Any, target: Any, weight: Any, chosen: Sequence[Sample]) -> Any:
+    """The mean over labelled tokens of weight x cross-entropy, from what
+    :func:`labelled_logits` gives for ``chosen``."""
     import torch
 
-    logits, target, weight = labelled_logits(lm, chosen)
     each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-    return (each * weight).mean(), len(target)
+    return (each * weight).mean()

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -26,8 +27,15 @@ from selfplay_kit.game import Game  # noqa: E402
 from selfplay_kit.lm_player import LMPlayer  # noqa: E402
 from selfplay_kit.models import weights_hash  # noqa: E402
 from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.protocol import Move, propose  # noqa: E402
-from selfplay_kit.rules import COOP, SEMI, STRICT, Scenario, scenarios  # noqa: E402
+from selfplay_kit.protocol import Move, accepted_text, propose  # noqa: E402
+from selfplay_kit.rules import (  # noqa: E402
+    COOP,
+    SEMI,
+    STRICT,
+    Objective,
+    Scenario,
+    scenarios,
+)
 from selfplay_kit.scripted import Fair  # noqa: E402
 
 from . import strategies  # noqa: E402
@@ -130,15 +138,34 @@ def test_either_above_mean_keeps_the_winners_and_their_partners():
     assert kept("either_above_mean", NO_DEAL, NO_DEAL) == []
 
 
-def test_no_filter_keeps_as_many_drawn_by_chance():
+def test_drawn_keeps_as_many_as_it_is_told_by_chance():
     games = play_games(Fair(0.5), scenarios("train")[:60], SEMI, seed=0)
     all_views = views(games)
     wanted = FILTERS["above_mean"](all_views, random.Random(0))
-    drawn = [FILTERS["no_filter"](all_views, random.Random(s)) for s in (1, 1, 2)]
+    count = len(wanted)
+    drawn = [FILTERS["drawn"](all_views, random.Random(s), count) for s in (1, 1, 2)]
     assert len(drawn[0]) == len(wanted) and drawn[0] == drawn[1] != drawn[2]
     assert len({(id(v.transcript), v.seat) for v in drawn[0]}) == len(drawn[0])
     mean = sum(v.reward for v in drawn[0]) / len(wanted)
     assert mean < sum(v.reward for v in wanted) / len(wanted) - 1
+
+
+@pytest.mark.parametrize("count", [0, -1, 7])
+def test_drawn_says_how_many_there_are(count):
+    with pytest.raises(ValueError, match=f"draw {count} of 6 views"):
+        FILTERS["drawn"](views(THREE), random.Random(0), count)
+
+
+@pytest.mark.parametrize("lam", [-0.9, -0.3, -0.1, 0.1, 0.2, 0.3, 0.7, 0.9])
+def test_equal_rewards_are_never_above_their_mean(lam):
+    """In floats, the sum of equal rewards over their number may fall below them."""
+    objective = Objective(lam)
+    deals = [deal((1, 0, 1), objective=objective), deal((0, 1, 0), objective=objective)]
+    for games in (deals[:1] * 3, deals[:1] * 7, deals[1:] * 11):
+        one = [View(t, 0) for t in games]
+        assert len({v.reward for v in one}) == 1 and one[0].reward
+        for name in ("above_mean", "above_scenario_mean"):
+            assert FILTERS[name](one, random.Random(0)) == []
 
 
 def test_above_scenario_mean_compares_with_the_same_luck():
@@ -148,7 +175,7 @@ def test_above_scenario_mean_compares_with_the_same_luck():
     assert kept("above_scenario_mean", high, other) == []
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("name", [name for name in FILTERS if name != "drawn"])
 @given(games=st.lists(strategies.transcripts(), max_size=6), seed=st.integers(0, 9))
 @settings(max_examples=15)
 def test_a_filter_chooses_among_the_views(name, games, seed):
@@ -216,8 +243,12 @@ def test_samples_of_any_game(t, seat, tries):
     sample = make_sample(View(t, seat), lm, tries=tries)
     assert len(sample.ids) == len(sample.labels)
     assert all(x in (IGNORE, i) for i, x in zip(sample.ids, sample.labels, strict=True))
-    accepted = sum(m.seat == seat and not m.error for m in t.moves)
-    if accepted:
+    mine = [m for m in t.moves if m.seat == seat and not m.error]
+    if tries:  # then a sampled move that the protocol cut is context alone
+        mine = [
+            m for m in mine if not m.tokens or accepted_text(m.text) == m.text.strip()
+        ]
+    if accepted := len(mine):
         assert sample.labels[-1] == sample.ids[-1], "nothing ends in the partner's turn"
         runs = "".join("m" if x != IGNORE else " " for x in sample.labels).split()
         assert len(runs) == accepted
@@ -257,11 +288,14 @@ def test_what_the_protocol_cut_is_not_learned():
         (f"{said} [END]", said),
         (f"{said}\n[message] thanks", said),
         (f"{said} [END]\nmore", said),
+        (f"[ Propose ] {said[10:]}\nthanks", f"[ Propose ] {said[10:]}"),
+        (f"{said} <me> <sys>", said),  # control tokens, which are not in the text
     ):
+        cut = text.partition("<")[0].strip()
         t = game(
             "[message] hi ! [END]",
             "[message] no .",
-            Move(text, (*lm.encode(text), *end, lm.stop)),
+            Move(cut, (*lm.encode(text), *end, lm.stop)),
             propose((2, 1, 0)),
         )
         sample = make_sample(View(t, 0), lm)
@@ -341,6 +375,43 @@ def test_a_weight_scales_a_samples_loss():
     half = Sample((5, 6, 7), (IGNORE, 6, 7), 0.5)
     a, b = (training.weighted_loss(lm, [s])[0].item() for s in (plain, half))
     assert b == pytest.approx(a / 2)
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 17, 100])
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 33, 531])
+def test_each_sample_is_passed_over_as_often_as_there_are_epochs(count, size):
+    samples = [Sample((0,) * (i % 7), ()) for i in range(count)]
+    batches = training._batches(samples, 3, size, random.Random(0))
+    passes = Counter(i for chosen in batches for i in chosen)
+    assert passes == dict.fromkeys(range(count), 3)
+    assert max(map(len, batches)) <= size
+    within = batches[: math.ceil(count / size)]
+    if count <= 32 * size:
+        assert max(map(len, within)) - min(map(len, within)) <= 1
+
+
+def test_training_has_a_chance_of_its_own(tmp_path, lessons):
+    """A model with dropout comes to the same weights, and torch's own state outside
+    is what it was."""
+    found = []
+    for seed, around in ((1, 5), (1, 6), (2, 5)):
+        torch.manual_seed(around)
+        lm = small_model()
+        for layer in lm.model.model.layers:
+            layer.mlp.down_proj = torch.nn.Sequential(
+                layer.mlp.down_proj, torch.nn.Dropout(0.3)
+            )
+        before = torch.random.get_rng_state()
+        done = fine_tune(lm, lessons, epochs=1, batch=8, seed=seed)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        found.append((weights_hash(lm.model), done.losses))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"accumulate": 0}])
+def test_training_that_can_not_be_is_refused(lessons, wrong):
+    with pytest.raises(ValueError, match="epochs is above 0"):
+        fine_tune(small_model(), lessons, **wrong)
 
 
 @pytest.mark.parametrize("epochs", [0.5, 1, 2.5])

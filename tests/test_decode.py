@@ -253,7 +253,7 @@ def test_a_word_without_a_chance_is_never_drawn(monkeypatch):
     monkeypatch.setattr(decode, "MANY", 1)
     logits = torch.full((5000, 4), -torch.inf)
     logits[:, 1], logits[:, 2] = 0.0, 1.0
-    drawn = decode._draw(logits, 1.0, torch.Generator().manual_seed(0))
+    drawn, _ = decode._draw(logits, 1.0, torch.Generator().manual_seed(0))
     assert set(drawn.tolist()) == {1, 2}
 
 

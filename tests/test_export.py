@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from selfplay_kit.__main__ import main
-from selfplay_kit.cloning import View, views
+from selfplay_kit.cloning import View, drawn, views
 from selfplay_kit.export import chat_line, kept_views, read_config, write_chat
 from selfplay_kit.protocol import ERRORS
 from selfplay_kit.rounds import Config, RunError, read_rounds, run
@@ -54,7 +54,7 @@ def test_the_partners_values_are_not_in_a_line():
 def a_run(tmp_path_factory):
     """A run of one round from a tiny random model."""
     folder = tmp_path_factory.mktemp("export") / "run"
-    config = Config("tiny-weak", games=40, rounds=1, filter="no_filter", seed=5)
+    config = Config("tiny-weak", games=40, rounds=1, filter="drawn", draw=(30,), seed=5)
     run(config, folder)
     return folder, config
 
@@ -65,9 +65,7 @@ def test_the_kept_views_are_those_that_the_next_round_learned_from(a_run):
     found = kept_views(folder, 0)
     assert len(found) == read_rounds(folder)[1].metrics["training"]["kept"] > 0
     games = read_rounds(folder)[0].games()
-    from selfplay_kit.cloning import no_filter
-
-    again = no_filter(views(games), random.Random("5/round 1/filter"))
+    again = drawn(views(games), random.Random("5/round 1/filter"), 30)
     assert found == again
 
 

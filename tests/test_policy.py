@@ -1,5 +1,6 @@
 """Policy gradient: advantages are within the scenario; the KL term is a distance."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -10,13 +11,21 @@ pytest.importorskip("transformers")
 
 import torch
 
-from selfplay_kit.cloning import View, make_sample, views
+from selfplay_kit.cloning import IGNORE, Sample, View, make_sample, views
+from selfplay_kit.game import Transcript
+from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.models import load_model
 from selfplay_kit.play import play_games
-from selfplay_kit.policy import advantage_samples, advantages, anchored
+from selfplay_kit.policy import advantage_samples, advantages, anchored, ratio_loss
 from selfplay_kit.rounds import Config, RunError, read_rounds, run
 from selfplay_kit.rules import COOP, SEMI, scenarios
 from selfplay_kit.scripted import Fair, RandomSplit, Teller
-from selfplay_kit.training import fine_tune, labelled_logits, weighted_loss
+from selfplay_kit.training import (
+    TrainingError,
+    fine_tune,
+    labelled_logits,
+    weighted_loss,
+)
 
 
 def games(count=12, group=4, seed=1, objective=SEMI):
@@ -55,13 +64,112 @@ def test_a_rich_scenario_is_no_advantage():
     assert advantages([]) == []
 
 
-def test_samples_carry_the_advantage_and_leave_out_the_rest(lm):
-    sides = views(games())
-    samples = advantage_samples(sides, lm)
+def own_games(lm, temperature=1.0, count=12, group=4):
+    """Games of ``lm`` with itself, read back from their records."""
+    drawn = random.Random(1).sample(scenarios("train"), count)
+    player = LMPlayer(lm, temperature=temperature)
+    pool = [s for s in drawn for _ in range(group)]
+    return [
+        Transcript.from_json(t.to_json())
+        for t in play_games(player, pool, SEMI, seed=3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def weak():
+    return load_model("tiny-weak")
+
+
+def test_samples_carry_the_advantage_and_leave_out_the_rest(weak):
+    sides = views(own_games(weak, 0.7))
+    samples = advantage_samples(sides, weak)
     wanted = [a for a in advantages(sides) if a]
     assert [s.weight for s in samples] == wanted
     assert min(wanted) < 0 < max(wanted)
     assert len(samples) < len(sides)
+
+
+def test_games_without_log_probabilities_are_refused(lm):
+    with pytest.raises(TrainingError, match=r"20 of 20 views.*policy_gradient"):
+        advantage_samples(views(games()), lm)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+def test_a_sample_knows_the_log_probabilities_that_it_was_sampled_with(
+    weak, temperature
+):
+    """What play recorded is what training computes, tries and cut moves in between,
+    so before the first step every ratio is 1."""
+    played = own_games(weak, temperature)
+    assert temperature < 1 or any(m.error for t in played for m in t.moves)
+    samples = [
+        replace(make_sample(v, weak, tries=True), weight=1.0) for v in views(played)
+    ]
+    chosen = [s for s in samples if any(x != IGNORE for x in s.labels)]
+    assert {s.temperature for s in chosen} == {temperature}
+    with torch.no_grad():
+        logits, target, _ = labelled_logits(weak, chosen)
+        now = torch.log_softmax(logits / temperature, -1)
+        now = now.gather(1, target[:, None])[:, 0]
+        ratios = ratio_loss(logits, target, torch.ones(len(target)), chosen)
+    then = [
+        p
+        for s in chosen
+        for p, x in zip(s.logprobs, s.labels, strict=True)
+        if x != IGNORE
+    ]
+    assert len(then) > 200
+    assert torch.tensor(then).numpy() == pytest.approx(now.numpy(), abs=1e-3)
+    assert ratios.item() == pytest.approx(-1, abs=1e-4)
+
+
+def test_the_first_step_is_the_gradient_of_the_policy_that_sampled(weak):
+    """d/dw of the surrogate at ratio 1 is that of weight x log pi at the temperature
+    of play, which is not the one at temperature 1."""
+    sides = views(own_games(weak, 0.5))
+    chosen = advantage_samples(sides, weak)[:12]
+    logits, target, weight = labelled_logits(weak, chosen)
+    logits = logits.detach().requires_grad_()
+    (ours,) = torch.autograd.grad(ratio_loss(logits, target, weight, chosen), logits)
+
+    def reinforce(temperature):
+        scaled = logits / temperature
+        each = torch.nn.functional.cross_entropy(scaled, target, reduction="none")
+        return torch.autograd.grad((each * weight).mean(), logits)[0]
+
+    assert torch.allclose(ours, reinforce(0.5), atol=2e-5)
+    assert not torch.allclose(ours, reinforce(1.0), atol=2e-4)
+
+
+def test_a_ratio_past_its_clip_is_followed_no_further():
+    sample = Sample((1, 0), (IGNORE, 0), 1.0, (0.0, math.log(0.2)))
+    target = torch.tensor([0])
+
+    def slope(weight, odds):
+        logits = torch.tensor([[math.log(odds), math.log(1 - odds)]]).requires_grad_()
+        loss = ratio_loss(logits, target, torch.tensor([weight]), [sample])
+        return torch.autograd.grad(loss, logits)[0].abs().sum().item()
+
+    assert slope(1.0, 0.21) > 0 and slope(1.0, 0.3) == 0
+    assert slope(-1.0, 0.3) > 0 and slope(-1.0, 0.1) == 0
+    far = ratio_loss(
+        torch.tensor([[0.0, -99.0]]),
+        target,
+        torch.tensor([-1.0]),
+        [replace(sample, logprobs=(0.0, -90.0))],
+    )
+    assert torch.isfinite(far)
+
+
+def test_policy_gradient_runs_as_a_rule(tmp_path):
+    config = Config(
+        base="tiny-weak", rounds=1, games=16, group=4, rule="policy_gradient",
+        temperature=0.7, lr=1e-4, kl=0.05, batch=8,
+    )  # fmt: skip
+    done = run(config, tmp_path)
+    training = done[1].metrics["training"]
+    assert 0 < training["kept"] <= 32 and training["passes"] == 3 * training["kept"]
+    assert done[0].metrics["weights"] != done[1].metrics["weights"]
 
 
 def test_a_step_makes_good_moves_likelier_and_bad_ones_less(lm):
@@ -145,9 +253,4 @@ def test_a_folder_of_before_the_rule_was_added_is_still_good(tiny_base, tmp_path
     where.write_text(json.dumps(there), "utf-8")
     assert len(run(config, tmp_path)) == len(read_rounds(tmp_path)) == 1
     with pytest.raises(RunError, match="policy_gradient"):
-        run(replace(config, rule="policy_gradient"), tmp_path)
-
-
-def test_an_unknown_rule_is_an_error():
-    with pytest.raises(ValueError, match="clone or policy_gradient"):
-        Config(rule="magic")
+        run(replace(config, rule="policy_gradient", group=2), tmp_path)

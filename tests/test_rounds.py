@@ -1,13 +1,14 @@
 """Rounds in a folder that survives: kills, interrupts, full disks, damage."""
 
 import json
+import math
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ pytest.importorskip("transformers")
 
 from selfplay_kit import rounds  # noqa: E402
 from selfplay_kit.cloning import TrainingError, make_sample, views  # noqa: E402
+from selfplay_kit.config import ABOUT  # noqa: E402
 from selfplay_kit.game import Game  # noqa: E402
 from selfplay_kit.metrics import METRICS, summarise  # noqa: E402
 from selfplay_kit.models import load_model, weights_hash  # noqa: E402
@@ -25,6 +27,7 @@ from selfplay_kit.protocol import propose  # noqa: E402
 from selfplay_kit.rounds import (  # noqa: E402
     Config,
     RunError,
+    kept_counts,
     read_games,
     read_rounds,
     run,
@@ -226,7 +229,7 @@ def test_fewer_rounds_than_there_are_and_more(config, whole, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"lam": 0.0}, {"lr": 5e-4, "seed": 3}, {"filter": "no_filter"}, {"games": 12}],
+    [{"lam": 0.0}, {"lr": 5e-4, "seed": 3}, {"filter": "nonzero"}, {"games": 12}],
 )
 def test_another_configuration_is_refused_and_nothing_touched(copied, config, change):
     before = files(copied)
@@ -263,11 +266,43 @@ def test_a_config_that_can_not_be_read_is_refused(copied, config):
     ("change", "said"),
     [
         ({"lam": 1.5}, "lambda must be"),
-        ({"filter": "best"}, "no filter called 'best'.*above_mean"),
-        ({"continue_from": "best"}, "continue_from"),
+        ({"filter": "best"}, "filter is one of above_mean.*'best'"),
+        ({"rule": "magic"}, "rule is one of clone, policy_gradient; got 'magic'"),
+        ({"continue_from": "best"}, "continue_from is one of"),
+        ({"split": "dev"}, "split is one of train, development, test; got 'dev'"),
+        ({"precision": "fp8"}, "precision is one of auto"),
         ({"games": 10, "group": 3}, "multiple of group"),
-        ({"games": 0}, "games"),
-        ({"rounds": -1}, "rounds must be 0 or more"),
+        ({"games": 0}, "games is 1 or more; got 0"),
+        ({"rounds": -1}, "rounds is 0 or more; got -1"),
+        ({"batch": 0}, "batch is 1 or more"),
+        ({"at_once": 0}, "at_once is 1 or more"),
+        ({"accumulate": 0}, "accumulate is 1 or more"),
+        ({"lora": -8}, "lora is 0 or more"),
+        ({"kl": -1}, "kl is 0 or more; got -1"),
+        ({"kl": math.nan}, "kl is a finite number"),
+        ({"temperature": -1}, "temperature is 0 or more"),
+        ({"temperature": math.inf}, "temperature is a finite number"),
+        ({"epochs": 0}, "epochs is above 0"),
+        ({"lr": 0}, "lr is above 0"),
+        ({"lr": math.nan}, "lr is a finite number"),
+        ({"partner_share": 0}, "partner_share is above 0"),
+        ({"partner_share": 1.5}, "at most 1"),
+        ({"games": 2.5}, "games is a whole number; got 2.5"),
+        ({"games": True}, "games is a whole number; got True"),
+        ({"games": "500"}, "games is a whole number; got '500'"),
+        ({"seed": "0"}, "seed is a whole number"),
+        ({"base": None}, "base is text; got None"),
+        ({"checkpointing": 1}, "checkpointing is True or False"),
+        ({"filter": "drawn"}, "draw how many views.*10 rounds; got 0"),
+        ({"filter": "drawn", "draw": (9, 9)}, "10 rounds; got 2"),
+        ({"filter": "drawn", "rounds": 1, "draw": (0,)}, "draw is whole numbers"),
+        ({"draw": (9,)}, "draw is for filter='drawn'"),
+        ({"filter": "above_scenario_mean"}, "above_scenario_mean.*give group=4"),
+        ({"rule": "policy_gradient"}, "policy_gradient.*give group=4"),
+        (
+            {"rule": "policy_gradient", "group": 4, "temperature": 0},
+            "temperature above 0",
+        ),
     ],
 )
 def test_a_configuration_that_can_not_be_run(change, said):
@@ -275,11 +310,26 @@ def test_a_configuration_that_can_not_be_run(change, said):
         Config(**change)
 
 
-def test_an_unknown_base_or_split_is_refused(config, tmp_path):
+def test_every_field_of_a_configuration_is_described():
+    assert list(ABOUT) == [f.name for f in fields(Config)]
+
+
+def test_a_control_draws_as_many_views_as_the_filtered_run_kept(config, whole):
+    counts = kept_counts(whole)
+    assert len(counts) == config.rounds and all(counts)
+    control = replace(config, filter="drawn", draw=counts)
+    assert Config(**json.loads(json.dumps(asdict(control)))) == control
+    folder = whole.parent / "control"
+    done = run(control, folder)
+    assert kept_counts(folder) == counts
+    assert run(control, folder)[-1].metrics == done[-1].metrics, "it is found again"
+    with pytest.raises(RunError, match="draw"):
+        run(replace(control, draw=(*counts[:-1], 1)), folder)
+
+
+def test_an_unknown_base_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no model called 'nobody'"):
         run(Config(base="nobody"), tmp_path / "a")
-    with pytest.raises(ValueError, match="split must be one of"):
-        run(replace(config, split="dev"), tmp_path / "b")
 
 
 # Interrupted ------------------------------------------------------------------
