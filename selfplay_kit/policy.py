@@ -32,7 +32,7 @@ def advantages(all_views: Sequence[View]) -> list[float]:
     """For each view its reward minus the mean of the same scenario and seat, in
     standard deviations of these differences: free of unit, their mean is 0. All
     are 0 where no group has two different rewards."""
-    gaps = {}
+    gaps: dict[int, float] = {}
     for group in by_scenario(all_views):
         mean = sum(v.exact for v in group) / len(group)
         gaps |= {id(v): float(v.exact - mean) for v in group}

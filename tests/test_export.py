@@ -93,7 +93,12 @@ def test_a_run_without_a_filter_has_nothing_to_export(a_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(a_run[0], folder)
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    config["rule"] = "policy_gradient"
+    config |= {
+        "rule": "policy_gradient",
+        "filter": "above_mean",
+        "draw": [],
+        "group": 2,
+    }
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(RunError, match="policy_gradient"):
         kept_views(folder, 0)
