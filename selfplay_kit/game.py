@@ -300,7 +300,8 @@ def _optional(m: dict[str, Any], name: str, place: str) -> Any:
     value = m.get(name)
     if not isinstance(value, list):
         return None if value is None else _is(value, (int, float), f"{name} of {place}")
-    numbers = tuple(_is(x, (int, float), f"one of the {name} of {place}") for x in value)
+    what = f"one of the {name} of {place}"
+    numbers = tuple(_is(x, (int, float), what) for x in value)
     if len(numbers) != len(m.get("tokens") or ()):
         raise ValueError(f"{place} has {len(numbers)} {name}, not one for each token")
     return numbers
