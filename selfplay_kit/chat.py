@@ -3,7 +3,7 @@
 A template may do anything: drop earlier thoughts, write today's date, refuse a system
 turn. So its pieces are held against its own rendering of whole dialogues, and a
 template that doesn't grow turn after turn is refused with the reason. What was chosen
-for it (a fixed date, no thinking, the instructions in a user turn) is in ``remarks``.
+for it (a fixed date, no thinking, the instructions in a user turn) is in ``remark``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ChatFormat:
     system_to_assistant: str
     user_to_assistant: str
     assistant_to_user: str  # begins with the token that ends a reply
-    remarks: tuple[str, ...] = ()
+    remark: str = ""  # what was chosen for the template, in words
 
     @classmethod
     def of(cls, tokenizer: Any) -> ChatFormat:
@@ -104,18 +104,25 @@ class ChatFormat:
             raise ValueError("it writes nothing between what is read and a reply to it")
         remarks = template.remarks()
         if answer.strip() != u_a.strip():
-            remarks += (KEPT_THINKING,)
-        return cls(before, s_u, begin, answer, template.ending(a_u), remarks)
+            remarks.append(KEPT_THINKING)
+        end = template.ending(a_u)
+        return cls(before, s_u, begin, answer, end, "; ".join(remarks))
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The texts between the contents, in the order of the fields."""
+        return astuple(self)[:5]
 
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of a SHA-256 over the pieces: where they differ,
         two formats make different dialogues of the same turns."""
-        pieces = "\0".join(astuple(self)[:5])
-        return hashlib.sha256(pieces.encode()).hexdigest()[:12]
+        return hashlib.sha256("\0".join(self.pieces).encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
-        return "; ".join([f"chat template {self.digest}", *self.remarks])
+        return f"chat template {self.digest}" + (
+            f"; {self.remark}" if self.remark else ""
+        )
 
 
 class _Template:
@@ -134,7 +141,7 @@ class _Template:
             if re.search(rf"\b{name}\b", source):
                 self.settings[name] = False
 
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> list[str]:
         """What was chosen for the template and changes what it renders."""
         said, chosen = [] if self.system else [NO_SYSTEM], self.settings
         as_chosen = self.render("suau", MARKS)
@@ -143,7 +150,7 @@ class _Template:
             if self.render("suau", MARKS) != as_chosen:
                 said.append(DATED if name == "chat_template" else UNTHINKING)
         self.settings = chosen
-        return tuple(said)
+        return said
 
     def render(self, roles: str, texts: Sequence[str]) -> str:
         names = {"s": "system", "u": "user", "a": "assistant"}
