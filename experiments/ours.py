@@ -50,7 +50,7 @@ FACTOR = "A factor depends most on the start, and the tiny base's start was chos
 ABORTS = "The tiny base hardly ever aborts, so there is nothing to lower."
 WARM = (
     "Few rounds of few games, at a lower temperature, from a warm start that cloned "
-    "scripts; the paper's model starts without one."
+    "scripts; the paper's main runs start without one."
 )
 METRIC = {"semi": "mean_points", "coop": "mean_joint"}
 REWARD = {"semi": "points", "coop": "joint"}

@@ -294,9 +294,9 @@ except FileNotFoundError:
 # line for each reward, the mean of several runs with other seeds; the band is the
 # 95 % interval of that mean.*
 #
-# For comparison, the paper: GPT-3.5 went from 0.4 to 5.8 points a player when each
-# was paid for its own points, and from 0.7 to 12.1 points *together* when both were
-# paid for the sum (Liao, Tomlin & Klein 2024).
+# For comparison, the paper: GPT-3.5 went from 0.4 points per player to 5.8 in its best
+# round when each was paid for its own points, and from 0.7 points *together* to 12.1 in
+# its best round when both were paid for the sum (Liao, Tomlin & Klein 2024).
 
 # %% [markdown]
 # ## Check yourself
