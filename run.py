@@ -26,6 +26,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 import threading
 import time
 import tomllib
@@ -40,6 +41,7 @@ PINS = ROOT / "constraints.txt"
 PROJECT = ROOT / "pyproject.toml"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FREE_GB = 4
+NEWEST = (3, 14)  # what constraints.txt has wheels for, beginning with 3.11
 # The largest recorded peaks, rounded up (data/reference/binder.json: server and kernel
 # of notebooks 03 to 05 and 11; smollm.json: SmolLM2 at play in fp32). A test holds
 # them to it.
@@ -72,7 +74,7 @@ The installation stopped; above is the end of what pip said. What usually helps:
   no network, or a proxy       set HTTPS_PROXY=http://host:port, try again
   VPN, antivirus, school net   they replace certificates: switch off, or set PIP_CERT
   disk full                    {free:.1f} GB are free here, {need} GB are needed
-  a very new Python            this is {python}; the pins were run on 3.11
+  another Python               this is {python}; the pins are for 3.11 to {newest}
   no network at all            where there is one: python run.py wheelhouse DIR
                                then here: add --wheelhouse DIR to the command
 What is already installed stays: the same command goes on from there.
@@ -191,12 +193,33 @@ def venv_trouble(venv: Path) -> str | None:
     return None
 
 
+def python_word() -> str:
+    """Why packages may be missing for the Python that runs this, or nothing."""
+    kind = ""
+    if sys.version_info[:2] > NEWEST:
+        kind = (
+            "is newer than the tested pins: some packages may have no wheel for it yet"
+        )
+    elif sysconfig.get_config_var("Py_GIL_DISABLED"):
+        kind = "is a free-threaded build (t), for which many packages have no wheel"
+    elif sys.maxsize < 2**32:
+        kind = "has 32 bits, for which torch and others have no wheel"
+    if not kind:
+        return ""
+    return (
+        f"This Python {platform.python_version()} {kind}. If the installation stops, "
+        "take Python 3.13, the usual build with 64 bits (python.org), delete .venv and "
+        "start again with it; or try --unpinned."
+    )
+
+
 def child_env() -> dict[str, str]:
     """What the programs that run in .venv see."""
     env = dict(os.environ, PYTHONUTF8="1", TOKENIZERS_PARALLELISM="false")
     # Nothing asks the Hub unless the user says so: a classroom may have no network.
     env.setdefault("HF_HUB_OFFLINE", "1")
     env.pop("MPLBACKEND", None)
+    env.pop("PYTHONOPTIMIZE", None)  # the notebooks check with assert statements
     env["VIRTUAL_ENV"] = str(VENV)
     env["PATH"] = str(python_in(VENV).parent) + os.pathsep + env.get("PATH", "")
     env.update(PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
@@ -239,7 +262,10 @@ def pip_or_exit(title: str, arguments: list[str]) -> None:
     failed = step(title, arguments)
     if failed is not None:
         say(failed + "\n")
-        facts = {"free": free_gb(), "need": FREE_GB, "python": sys.version.split()[0]}
+        say(python_word() + "\n" if python_word() else "")
+        facts: dict[str, object] = {"free": free_gb(), "need": FREE_GB}
+        facts["python"] = sys.version.split()[0]
+        facts["newest"] = ".".join(map(str, NEWEST))
         sys.exit(INSTALL_FAILED.format(**facts))
 
 
@@ -263,6 +289,8 @@ def install(extras: tuple[str, ...], options: argparse.Namespace) -> None:
     if is_ready(VENV, extras, mark) and venv_trouble(VENV) is None:
         return
     say(f"Installing into {VENV} (once; minutes):")
+    if python_word():
+        say(python_word())
     if free_gb() < FREE_GB:
         say(f"  {free_gb():.1f} GB of disk are free, {FREE_GB} needed: this may fail")
     make_venv()
@@ -373,6 +401,11 @@ def tell_index() -> str:
     return f"{host} {'answers' if answers(url) else silent}"
 
 
+def tell_python() -> str:
+    here = f"{platform.python_version()} at {sys.executable}"
+    return f"{here}\n           {python_word()}" if python_word() else here
+
+
 def tell_venv() -> str:
     mark = current_fingerprint(unpinned=False)
     done = [name for name, extras in EXTRAS.items() if is_ready(VENV, extras, mark)]
@@ -414,7 +447,7 @@ def doctor() -> None:
     cores = getattr(os, "process_cpu_count", os.cpu_count)
     hub = ("does not answer: the tiny model needs no hub", "answers")
     probes = {
-        "Python": lambda: f"{platform.python_version()} at {sys.executable}",
+        "Python": tell_python,
         "system": lambda: f"{platform.system()} {platform.machine()}, {cores()} cores",
         "memory": lambda: f"{memory_gb():.1f} GB",
         "disk": lambda: f"{free_gb():.1f} GB free ({FREE_GB} needed to install)",

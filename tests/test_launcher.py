@@ -61,6 +61,46 @@ def test_old_python_gets_one_sentence(monkeypatch, version):
     assert "\n" not in stop.value.code
 
 
+def make_python(monkeypatch, version=(3, 12, 1), free=0, bits=64):
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr("platform.python_version", lambda: ".".join(map(str, version)))
+    monkeypatch.setattr("sysconfig.get_config_var", lambda name: free)
+    monkeypatch.setattr(sys, "maxsize", 2 ** (bits - 1) - 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"version": (3, 15, 0)}, "3.15.0 is newer than the tested pins"),
+        ({"version": (4, 0, 0)}, "4.0.0 is newer than the tested pins"),
+        ({"version": (3, 14, 2), "free": 1}, "is a free-threaded build"),
+        ({"version": (3, 13, 0), "bits": 32}, "has 32 bits"),
+    ],
+)
+def test_an_unusual_python_is_told_what_to_take(run, monkeypatch, capsys, how, said):
+    make_python(monkeypatch, **how)
+    monkeypatch.setattr(run, "make_venv", lambda: run.VENV.mkdir(exist_ok=True))
+    monkeypatch.setattr(run, "step", lambda title, arguments: None)
+    run.install(("lm",), options())
+    assert said in run.tell_python()
+    told = capsys.readouterr().out
+    assert said in told and "take Python 3.13" in told and "--unpinned" in told
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+def test_the_pythons_of_the_pins_get_no_word(run, monkeypatch, minor):
+    make_python(monkeypatch, (3, minor, 0))
+    assert run.python_word() == ""
+
+
+def test_the_newest_python_is_that_of_the_pins_and_the_workflows(run):
+    newest = ".".join(map(str, run.NEWEST))
+    assert f"3.11 to {newest} " in run.PINS.read_text("utf-8")
+    assert f"Python :: {newest}" in run.PROJECT.read_text("utf-8")
+    for workflow in (run.ROOT / ".github" / "workflows").iterdir():
+        assert f'"{newest}"' in workflow.read_text("utf-8"), workflow
+
+
 # When it installs again -----------------------------------------------------------
 
 
@@ -206,10 +246,11 @@ def test_without_ensurepip_says_what_to_do(run, monkeypatch):
 
 def test_children_are_offline_unless_asked(run, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     env = run.child_env()
     assert env["HF_HUB_OFFLINE"] == "1" and env["PYTHONUTF8"] == "1"
-    assert "MPLBACKEND" not in env
+    assert "MPLBACKEND" not in env and "PYTHONOPTIMIZE" not in env
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     assert run.child_env()["HF_HUB_OFFLINE"] == "0"
 

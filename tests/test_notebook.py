@@ -1,6 +1,8 @@
 """What stands beside the story: checks, tables, a table to play at, progress."""
 
+import ast
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -307,3 +309,23 @@ def test_a_game_may_be_shown_with_names():
     assert "<td>player 0</td>" in show_game(t)
     named = show_game(t, names=("ann", "bob"))
     assert "<td>ann</td>" in named and "(2, 4, 0) (bob)" in named
+
+
+@pytest.mark.parametrize("flags, told", [([], False), (["-O"], True), (["-OO"], True)])
+def test_a_python_that_skips_assertions_is_told_of(flags, told):
+    code = "from selfplay_kit import notebook; notebook.setup()"
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ("skips `assert`" in done.stdout) is told
+
+
+def test_no_check_of_the_package_is_an_assertion():
+    """``python -O`` skips assertions: in the package they may only narrow a type."""
+    top = Path(__file__).parents[1]
+    for folder in ("selfplay_kit", "selfplay_study", "experiments", "benchmarks"):
+        for path in (top / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Assert):
+                    narrows = "is not None" in ast.unparse(node.test)
+                    assert narrows, f"{path}, line {node.lineno}"
