@@ -240,13 +240,16 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
             model, told = AutoModelForCausalLM.from_pretrained(
                 folder,
                 local_files_only=True,
+                trust_remote_code=False,  # nor does anybody wait for an answer
                 output_loading_info=True,
                 **loading(given, machine),
             )
         tiny = getattr(model.config, "selfplay_kit_tiny", False)
         own = (folder / "tokenizer.json").exists() or not tiny
         tokenizer = AutoTokenizer.from_pretrained(
-            folder if own else data.path("tiny/tokenizer"), local_files_only=True
+            folder if own else data.path("tiny/tokenizer"),
+            local_files_only=True,
+            trust_remote_code=False,
         )
     except Exception as e:
         raise _unreadable(folder, e) from e

@@ -419,6 +419,31 @@ def test_a_model_in_another_format_is_the_same_model(tiny_base, tmp_path, change
     assert lm.report.why == same.report.why, "counted the same"
 
 
+def test_a_folder_in_half_precision_is_counted_and_given_as_asked(tiny_base, tmp_path):
+    lm = load_model(tiny_base)
+    lm.model.half().save_pretrained(tmp_path / "half")
+    lm.tokenizer.save_pretrained(tmp_path / "half")
+    again = load_model(tmp_path / "half")
+    assert again.report.given == "fp32" and again.model.dtype == torch.float32
+    assert again.report.parameters == lm.report.parameters
+    assert again.report.source != lm.report.source, "these are other numbers"
+
+
+@pytest.mark.parametrize("what", ["AutoModelForCausalLM", "AutoConfig"])
+def test_code_beside_a_model_is_not_run_and_not_asked_for(
+    tiny_base, tmp_path, what, monkeypatch
+):
+    folder = shutil.copytree(tiny_base, tmp_path / "copy")
+    about = json.loads((folder / "config.json").read_text("utf-8"))
+    about |= {"model_type": "of_their_own", "auto_map": {what: "own.Own"}}
+    (folder / "config.json").write_text(json.dumps(about), "utf-8")
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", "utf-8")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it waits"))
+    with pytest.raises(ValueError, match=r"copy can't be (read|loaded)") as e:
+        load_model(folder)
+    assert not (tmp_path / "ran").exists() and "damaged" not in str(e.value)
+
+
 @pytest.mark.parametrize(
     "kept, told",
     [

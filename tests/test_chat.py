@@ -349,6 +349,13 @@ def test_a_row_is_only_extended(small, tokenizer_of, template, system, told, lin
     assert len(starts) == 1
 
 
+@pytest.mark.parametrize("template", [CHATML, LLAMA_3, GEMMA, QWEN_3])
+def test_of_several_templates_the_default_is_played(tokenizer_of, template):
+    several = {"default": template, "tool_use": "{{ raise_exception('tools') }}"}
+    one, other = (ChatFormat.of(tokenizer_of(t)) for t in (template, several))
+    assert one == other
+
+
 @pytest.mark.parametrize(
     "template, told",
     [
