@@ -446,20 +446,20 @@ def _go_score(given: argparse.Namespace) -> int:
 def _read(file: Path, given: argparse.Namespace, goal) -> tuple[str, list]:
     """The format of ``file`` and its games; the kit's own are replayed."""
     from .readers import format_of, read_lewis, read_released
-    from .rounds import read_games
+    from .rounds import numbered_games
 
     told = given.format or format_of(file)
     if told == "lewis":
         return told, read_lewis(file)
     if told == "released":
         return told, read_released(file, goal)
-    games = read_games(file)
-    for n, t in enumerate(games, 1):
+    games = numbered_games(file)
+    for n, t in games:
         try:
             t.replay()
         except ValueError as e:
             raise ValueError(f"{file}, line {n}, does not replay: {e}") from e
-    return told, games
+    return told, [t for _, t in games]
 
 
 def _against(games: list, base: list, goal) -> dict[str, dict]:

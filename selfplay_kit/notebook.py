@@ -44,11 +44,21 @@ class Setup:
         mounted, else in the session's own folder."""
         if _in_colab():
             return DRIVE / "selfplay_kit" / "runs" if DRIVE.is_dir() else Path("runs")
-        folder = _folder().resolve()
-        for top in (folder, *folder.parents):
+        for top in (self.folder, *self.folder.parents):
             if (top / "run.py").is_file() and (top / "notebooks").is_dir():
                 return top / "runs"
-        return folder / "runs"
+        return self.folder / "runs"
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder, where the front end tells it (VS Code in a variable,
+        Jupyter's server in the environment), else the working directory."""
+        told = vars(sys.modules["__main__"]).get("__vsc_ipynb_file__")
+        if not told and "ipykernel" in sys.modules:
+            told = os.environ.get("JPY_SESSION_NAME")
+        folder = Path(told or "").parent
+        sure = told and folder.is_absolute() and folder.is_dir()
+        return (folder if sure else Path.cwd()).resolve()
 
 
 def setup(
@@ -96,16 +106,6 @@ COLAB = (
     " Colab forgets them when it disconnects. To keep them, before you run on: "
     "from google.colab import drive; drive.mount('/content/drive')"
 )
-
-
-def _folder() -> Path:
-    """The notebook's folder, where the front end tells it (VS Code in a variable,
-    Jupyter's server in the environment), else the working directory."""
-    told = vars(sys.modules["__main__"]).get("__vsc_ipynb_file__")
-    if not told and "ipykernel" in sys.modules:
-        told = os.environ.get("JPY_SESSION_NAME")
-    folder = Path(told or "").parent
-    return folder if told and folder.is_absolute() and folder.is_dir() else Path.cwd()
 
 
 def _in_colab() -> bool:

@@ -325,24 +325,24 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
 def read_games(path: str | Path) -> list[Transcript]:
     """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
     lines and byte order marks are passed over."""
-    games: list[Transcript] = []
+    return [t for _, t in numbered_games(path)]
+
+
+def numbered_games(path: str | Path) -> list[tuple[int, Transcript]]:
+    """:func:`read_games`, each with the number of its line."""
+    games: list[tuple[int, Transcript]] = []
     lines = files.read_text(path).split("\n")  # a message may hold U+2028
     for n, line in enumerate(lines, 1):
         if not (line := line.strip("\ufeff \t")):
             continue
         try:
-            games.append(Transcript.from_json(line))
+            games.append((n, Transcript.from_json(line)))
         except ValueError as e:
             last = not any(rest.strip() for rest in lines[n:])
             cut = last and isinstance(e.__cause__, json.JSONDecodeError)
-            raise ValueError(
-                f"{path}, line {n}: {e}. The {len(games)} games before it are whole"
-                + (
-                    "; a cut last line means that writing was interrupted."
-                    if cut
-                    else "."
-                )
-            ) from e
+            whole = f". The {len(games)} before it can be read" if games else ""
+            told = ". A cut last line means that writing was interrupted" if cut else ""
+            raise ValueError(f"{path}, line {n}: {e}{whole}{told}.") from e
     return games
 
 

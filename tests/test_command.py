@@ -177,3 +177,10 @@ def test_an_endpoint_is_known_by_its_address_and_settings_and_no_secret_is_kept(
         assert command._decides(EndpointPlayer(**changed)) != told
     same = EndpointPlayer("m", "https://host:1/v1", timeout=9, concurrency=1)
     assert command._decides(same) == told
+
+
+def test_rounds_of_one_game_each_are_shown_without_an_interval(tiny_base, out, capsys):
+    words = ["rounds", "--model", str(tiny_base), "--games", "1", "--rounds", "0"]
+    assert main([*words, "--no-preflight", "--out", str(out.parent / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "points per player, " in said and "[" not in said

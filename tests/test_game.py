@@ -1,6 +1,7 @@
 """One game: whose turn, when it ends, what each seat sees, what is recorded."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -298,3 +299,68 @@ def test_a_damaged_line_is_a_value_error(line):
 def test_the_objective_of_a_record_is_its_own():
     t = Transcript.from_json(LINE.replace('"lambda":0.0', '"lambda":-0.5'))
     assert t.objective == Objective(-0.5) and t.rewards == (1.0, 5.5)
+
+
+NAN = float("nan")
+WRONG = [  # what a table, a hand or another program makes of a record
+    ("text", None, "the text of move 1 is null"),
+    ("text", NAN, "the text of move 1 is NaN"),
+    ("text", 3, "the text of move 1 is 3"),
+    ("text", ["[message] hi"], "the text of move 1 is "),
+    ("text", True, "the text of move 1 is true"),
+    ("error", NAN, "the error of move 1 is NaN"),
+    ("error", "", 'the error of move 1 is ""'),
+    ("error", "typo", 'the error of move 1 is "typo"'),
+    ("seat", "1", 'the seat of move 1 is "1"'),
+    ("seat", 2, "the seat of move 1 is 2"),
+    ("seat", NAN, "the seat of move 1 is NaN"),
+    ("tokens", [1, None], "a number in tokens is null"),
+    ("tokens", [1.5], "tokens holds 1.5"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "told"), WRONG)
+def test_a_move_of_the_wrong_type_is_named(key, value, told):
+    record = json.loads(deal().transcript().to_json())
+    record["moves"][1][key] = value
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Transcript.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("counts", [3, 1, None], "a number in counts is null"),
+        ("values", [[1, 3, "4"], [2, 4, 0]], 'a number in values is "4"'),
+        ("points", [5.5, 8], "points holds 5.5"),
+        ("points", [NAN, 8], "points holds nan"),
+        ("agreed", None, "agreed is null, where true or false is expected"),
+        ("aborted", 0, "aborted is 0"),
+        ("players", [None, "b"], "a name in players is null"),
+        ("lambda", None, "lambda is null, where a number is expected"),
+        ("lambda", NAN, "lambda"),
+        ("first", None, "first is null"),
+        ("moves", None, "not a transcript line (TypeError"),
+        ("moves", [None], "not a transcript line (TypeError"),
+    ],
+)
+def test_a_record_of_the_wrong_type_is_named(key, value, told):
+    record = json.loads(deal().transcript().to_json()) | {key: value}
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Transcript.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("line", ["null", "3", "[]", '"x"', "{}", "{", ""])
+def test_what_is_no_record_at_all_is_said_to_be_none(line):
+    with pytest.raises(ValueError, match="not a transcript line"):
+        Transcript.from_json(line)
+
+
+def test_whole_numbers_that_a_table_wrote_with_a_point_are_taken():
+    t = deal().transcript(seed=1)
+    record = json.loads(t.to_json())
+    record |= {"points": [5.0, 8.0], "first": 0.0, "counts": [3.0, 1.0, 1.0]}
+    record["points"] = [float(x) for x in t.points]
+    record["moves"][0] |= {"seat": 0.0, "tokens": None}
+    again = Transcript.from_json(json.dumps(record))
+    assert again == t and again.to_json() == t.to_json()

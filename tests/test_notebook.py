@@ -92,6 +92,7 @@ def test_runs_are_kept_by_the_notebook_not_by_the_working_directory(
         monkeypatch.setenv("JPY_SESSION_NAME", path)
     here = notebook.setup("ci")
     assert here.runs == checkout.resolve() / runs
+    assert here.folder == checkout.resolve() / place
     assert "Runs are kept" not in capsys.readouterr().out
 
 

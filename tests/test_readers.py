@@ -361,3 +361,35 @@ def test_nothing_but_the_command_line_imports_the_readers():
     ]
     assert contract["protected_modules"] == ["selfplay_kit.readers"]
     assert contract["allowed_importers"] == ["selfplay_kit.__main__"]
+
+
+def test_files_that_editors_and_finders_touched(tmp_path):
+    path = lewis(tmp_path, "", DEAL, SAME, "", "")
+    path.write_text(path.read_text("utf-8").replace("\n", "\r\n"), "utf-8-sig")
+    assert format_of(path) == "lewis" and len(read_lewis(path)) == 1
+    folder = tmp_path / "released"
+    write(folder, "000", game(*DEALT))
+    for file in folder.rglob("*.*"):
+        file.write_text(file.read_text("utf-8"), "utf-8-sig")
+    for name in (".DS_Store", "._000.json", "000 (1).json", "desktop.ini"):
+        (folder / "results" / name).write_bytes(b"\0\1")
+    assert read_released(folder) == [game(*DEALT)]
+
+
+@pytest.mark.parametrize("value", [None, 3, ["x"]])
+def test_a_message_that_is_no_text_is_named(tmp_path, value):
+    write(tmp_path, "000", game(*DEALT))
+    path = tmp_path / "json_logs" / "000_p1.json"
+    chat = json.loads(path.read_text("utf-8"))
+    chat[2]["content"] = value
+    path.write_text(json.dumps(chat), "utf-8")
+    with pytest.raises(ValueError, match=r"000.json: message 2 of json_logs/000_p1"):
+        read_released(tmp_path)
+
+
+def test_a_file_of_another_encoding_is_explained(tmp_path):
+    path = lewis(tmp_path, DEAL)
+    path.write_text(DEAL, "utf-16")
+    for read in (format_of, read_lewis):
+        with pytest.raises(ValueError, match="Save it as UTF-8"):
+            read(path)

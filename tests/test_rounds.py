@@ -657,7 +657,7 @@ def test_a_truncated_line_is_named_by_its_number(tmp_path):
     lines = [a_game(f"game {n}").to_json() for n in range(3)]
     path = tmp_path / "games.jsonl"
     path.write_text("\n".join(lines)[:-30], "utf-8")
-    with pytest.raises(ValueError, match=r"games\.jsonl, line 3: .*2 games before"):
+    with pytest.raises(ValueError, match=r"games\.jsonl, line 3: .*The 2 before"):
         read_games(path)
     path.write_text("\n".join([lines[0], lines[1][:40], lines[2]]) + "\n", "utf-8")
     with pytest.raises(ValueError, match="line 2"):

@@ -123,3 +123,37 @@ def test_against_games_on_other_scenarios(tmp_path, capsys):
     files = [kit(tmp_path, GAMES), kit(tmp_path, other, "other.jsonl")]
     assert main(["score", str(files[0]), "--against", str(files[1])]) == 1
     assert "needs the same scenarios" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("mark", "end"), [("", "\n\n"), ("\ufeff", ""), ("", " \n\r\n")]
+)
+def test_marks_and_blank_lines_change_nothing(tmp_path, capsys, mark, end):
+    plain = kit(tmp_path, GAMES)
+    assert main(["score", str(plain)]) == 0
+    said = capsys.readouterr().out.splitlines()[1:]
+    odd = tmp_path / "odd.jsonl"
+    odd.write_bytes(
+        ("\n" * (not mark) + mark + plain.read_text("utf-8") + end).encode()
+    )
+    assert main(["score", str(odd)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == said
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), 3, {"a": 1}])
+def test_a_text_that_is_none_is_named_by_its_line(tmp_path, capsys, text):
+    line = json.loads(GAMES[1].to_json())
+    line["moves"][1]["text"] = text
+    path = kit(tmp_path, GAMES[:1])
+    path.write_text("\n" + path.read_text("utf-8") + "\n" + json.dumps(line), "utf-8")
+    assert main(["score", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert f"{path}, line 4: the text of move 1 is {json.dumps(text)}" in said
+    assert "The 1 before it can be read" in said and "cut" not in said
+
+
+def test_powershells_redirection_is_explained(tmp_path, capsys):
+    path = kit(tmp_path, GAMES)
+    path.write_text(path.read_text("utf-8"), "utf-16")
+    assert main(["score", str(path)]) == 1
+    assert "Set-Content -Encoding utf8" in capsys.readouterr().err

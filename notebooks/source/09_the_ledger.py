@@ -484,7 +484,7 @@ def read_run(folder):
 recorded = by_id["semi-points"]["ours"]
 pairs = zip(recorded["before"]["values"], recorded["after"]["values"])
 ours = [("tiny-weak", 0, *pair) for pair in pairs]
-found = [read_run(r) for r in RUNS] or ours
+found = [read_run(here.folder / r) for r in RUNS] or ours
 
 
 # %%

@@ -98,7 +98,7 @@ BASE, TRAINED = "tiny-weak", f"{home.as_posix()}/{{objective}}@{ROUNDS}"
 GAMES = here.pick(ci=4, cpu=6)
 settings = Settings((BASE, TRAINED), tuple(LAMBDA), GAMES, seed=SEED)
 if STUDY:
-    study = Study(STUDY)
+    study = Study(here.folder / STUDY)
 else:
     study = Study.new(Path(tempfile.mkdtemp()) / "class", settings)
 assert len(study.settings.partners) > 1, "one partner only: nothing to compare"
