@@ -83,24 +83,26 @@ def rows_of(turns: Iterable[Turn]) -> dict[int, int]:
 
 @torch.inference_mode()
 def expected(model: Any, turns: Iterable[Turn]) -> dict[int, Tensor]:
-    """The model's own log-probabilities after each token of each row.
-
-    ``ValueError`` where its forward pass fails, or reads what is yet to come.
-    """
+    """The model's own logits after each token of each row; ``ValueError`` where its
+    forward pass fails."""
     rows = {r: tokens(model, r, n) for r, n in rows_of(turns).items()}
     try:
-        logits = {r: own.logits(model, ids) for r, ids in rows.items()}
+        return {r: own.logits(model, ids) for r, ids in rows.items()}
     except Exception as e:
         raise ValueError(f"its forward pass fails: {reason(e)}") from e
-    row, ids = max(rows.items(), key=lambda item: len(item[1]))
-    half = len(ids) // 2
-    start = own.logits(model, ids[:half])
-    if start.isfinite().all() and apart(start, logits[row][:half]) > 0.1:
+
+
+@torch.inference_mode()
+def must_be_causal(model: Any, wanted: dict[int, Tensor]) -> None:
+    """``ValueError`` where a word depends on the words that come later."""
+    row, logits = max(wanted.items(), key=lambda item: len(item[1]))
+    half = len(logits) // 2
+    start = own.logits(model, tokens(model, row, half))
+    if start.isfinite().all() and apart(start, logits[:half]) > 0.1:
         raise ValueError(
             "it is not a causal language model: what it says after a word depends on "
             "the words that come later"
         )
-    return logits
 
 
 def apart(a: Tensor, b: Tensor) -> float:
@@ -258,8 +260,18 @@ def _same(config: Any) -> None:
             continue
         if "layers" not in name and ("window" in name or "chunk_size" in name):
             setattr(config, name, min(value, WINDOW))
-        if name == "max_position_embeddings":
+        if name.endswith("max_position_embeddings"):
             setattr(config, name, max(value, ROOM))
+    for rope in ropes(config):
+        if "original_max_position_embeddings" in rope:
+            few = rope["original_max_position_embeddings"]
+            rope["original_max_position_embeddings"] = max(few, ROOM)
+
+
+def ropes(config: Any) -> list[dict[str, Any]]:
+    """The settings of a model's rotary positions, one for each kind of layer."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    return [r for r in (rope, *rope.values()) if isinstance(r, dict)]
 
 
 def _without_chance(config: Any) -> None:

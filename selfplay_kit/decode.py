@@ -415,9 +415,22 @@ HARMLESS = (  # what attention is told and need not know
 )
 
 
-def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **more):
-    """Attention in which the query heads of one key head are one matrix product.
-    ``ValueError`` where a model asks for what this leaves out."""
+def _grouped(
+    module,
+    query,
+    key,
+    value,
+    mask,
+    scaling=None,
+    dropout=0.0,
+    sliding_window=None,
+    softcap=None,
+    s_aux=None,
+    **more,
+):
+    """Attention in which the query heads of one key head are one matrix product; with
+    windows, soft caps and sinks (``s_aux``) where a model asks for them. ``Unfit``
+    where it asks for what this leaves out."""
     asked = [k for k, v in more.items() if v is not None and k not in HARMLESS]
     if asked:
         raise own.Unfit(f"the kit's attention has no {', '.join(asked)}")
@@ -425,9 +438,26 @@ def _grouped(module, query, key, value, mask, scaling=None, dropout=0.0, **more)
     groups = key.shape[1]
     q = query.reshape(rows, groups, heads // groups * steps, dim) * scaling
     scores = (q @ key.transpose(2, 3)).view(rows, groups, -1, steps, key.shape[2])
-    weights = torch.softmax(scores + mask[:, :, None], dim=-1)
-    out = weights.view(rows, groups, -1, key.shape[2]) @ value
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    if sliding_window is not None:
+        mask = _windowed(mask, sliding_window)
+    scores = scores + mask[:, :, None]
+    if s_aux is None:
+        weights = torch.softmax(scores, dim=-1)
+    else:
+        sinks = s_aux.view(1, groups, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        weights = torch.softmax(torch.cat([scores, sinks], -1), dim=-1)[..., :-1]
+    out = weights.reshape(rows, groups, -1, key.shape[2]) @ value
     return out.view(rows, heads, steps, value.shape[3]).transpose(1, 2), None
+
+
+def _windowed(mask: Tensor, window: int) -> Tensor:
+    """``mask`` that also hides what is ``window`` tokens back or more. A token sees
+    itself and all before it, so the number that it sees tells its place."""
+    places = (mask == 0).sum(-1, keepdim=True) - 1
+    columns = torch.arange(mask.shape[-1], device=mask.device)
+    return mask.masked_fill(columns <= places - window, torch.finfo(mask.dtype).min)
 
 
 GROUPED = "selfplay_grouped"
@@ -473,9 +503,17 @@ _finding = threading.RLock()
 
 
 def window_of(model: Any) -> int:
-    """The most tokens that ``model`` can read; very many where it sets no limit."""
+    """The most tokens that ``model`` reads; very many where it sets no limit.
+
+    Some rotary positions turn otherwise from some length on, and then all of the row
+    ought to be read anew: it counts as full before that.
+    """
     config = adapters.bare(model).config.get_text_config()
-    return getattr(config, "max_position_embeddings", None) or 2**30
+    most = [getattr(config, "max_position_embeddings", None) or 2**30]
+    for rope in agreement.ropes(config):
+        if rope.get("rope_type") == "longrope":
+            most.append(rope.get("original_max_position_embeddings") or most[0])
+    return min(most)
 
 
 def route_of(model: Any) -> Route:
@@ -516,10 +554,12 @@ def check(model: Any) -> Route:
 def _route_by_copy(model: Any) -> Route:
     twin = agreement.small_copy(model)
     if twin is None:  # nothing could be tried: only what is right by definition
-        agreement.expected(model, agreement.SHORT)
+        wanted = agreement.expected(model, agreement.SHORT)
+        agreement.must_be_causal(model, wanted)
         return Route("uncached", False, "alone", "no small copy of it could be made")
     turns = agreement.TURNS
     wanted = agreement.expected(twin, turns)
+    agreement.must_be_causal(twin, wanted)
     return _route(twin, turns, wanted, agreement.equal, PLAY, TRAINING)
 
 
@@ -575,8 +615,9 @@ def _fault_in_training(model: Any, how: str, wanted, near) -> str:
     try:
         if fault := near(logits_at(model, ids, mask, at, how), right):
             return fault
-        model.train()  # some ask for more then
-        logits_at(model, ids, mask, at, how)
+        if near is agreement.equal:  # a copy: some ask for more in training
+            model.train()
+            logits_at(model, ids, mask, at, how)
     except Exception as e:
         return agreement.reason(e)
     finally:
@@ -597,9 +638,9 @@ def logits_at(
             "its logits are not those it plays by. It can be played as it is."
         )
     with adapters.alone(model):
-        if how != "head":
-            return own.logits_at(model, ids, mask, at, how == "alone").float()
         seen = _causal(mask, model.dtype) if attends_grouped(model) else mask
+        if how != "head":
+            return own.logits_at(model, ids, seen, at, how == "alone").float()
         states = _trunk(model)(input_ids=ids, attention_mask=seen, use_cache=False)
         return model.get_output_embeddings()(states.last_hidden_state[at]).float()
 

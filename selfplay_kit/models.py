@@ -237,13 +237,14 @@ def _load(folder, name, origin, card, precision, machine) -> LanguageModel:
         warnings.warn(f"{name}: {why}; given {given}", stacklevel=3)
     try:
         with no_bars():
-            model, told = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,  # nor does anybody wait for an answer
                 output_loading_info=True,
                 **loading(given, machine),
             )
+        model, told = loaded
         tiny = getattr(model.config, "selfplay_kit_tiny", False)
         own = (folder / "tokenizer.json").exists() or not tiny
         tokenizer = AutoTokenizer.from_pretrained(

@@ -173,7 +173,7 @@ def _training(model: Any, checkpointing: bool) -> Iterator[None]:
     # on a CPU, in half precision, torch's own attention has a slow way back
     slow = model.device.type == "cpu" and model.dtype.itemsize == 2
     route = route_of(model)
-    grouped = slow and route.play == "fast" and route.training == "head"
+    grouped = slow and route.play == "fast" and route.training != "alone"
     with adapters.alone(model):
         adapters.forget(model)
         try:
