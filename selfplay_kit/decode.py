@@ -14,6 +14,7 @@ Left out: beams, penalties, streaming. Rows know nothing of speakers or listener
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ class Rows:
         for each row the natural logarithms of the probabilities that its ids were
         sampled with (0 at temperature 0).
         """
-        if temperature < 0:
+        if not 0 <= temperature < math.inf:
             raise ValueError(f"temperature must be 0 or more; got {temperature}")
         new = self._with_unread(rows, chunks)
         sampled: dict[int, list[int]] = {r: [] for r in rows}
@@ -390,6 +391,9 @@ def _draw(logits: Tensor, temperature: float, generator) -> tuple[Tensor, Tensor
     """A word for each row, and the probability that it was drawn with."""
     if temperature == 0:
         return logits.argmax(-1), torch.ones(len(logits))
+    if temperature < 1e-3:  # a quotient must stay finite
+        logits = logits - logits.amax(-1, keepdim=True)
+        temperature = max(temperature, 1e-12)
     odds = torch.softmax(logits / temperature, dim=-1)
     words = _words(odds, generator)
     return words, odds.gather(1, words[:, None])[:, 0]

@@ -224,6 +224,19 @@ def test_a_low_temperature_comes_close_to_the_likeliest():
     assert sample(1, 1e-6) == sample(1, 0)
 
 
+@pytest.mark.parametrize("many", [VOCABULARY, 1])
+@pytest.mark.parametrize("temperature", [1e-12, 1e-40, 5e-324])
+def test_however_low_it_is_no_word_is_drawn_by_accident(many, temperature, monkeypatch):
+    monkeypatch.setattr(decode, "MANY", many)
+    assert sample(1, temperature) == sample(1, 0)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, float("inf"), float("nan")])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature must be 0 or more"):
+        sample(1, temperature)
+
+
 def test_global_chance_is_left_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
