@@ -30,7 +30,7 @@ from .keys import (
     read_key,
     variable_words,
 )
-from .protocol import STYLES, Move, Position
+from .protocol import STYLES, Move, Position, own_words
 from .servers import (
     REFUSALS,
     Answer,
@@ -99,6 +99,7 @@ def chat_messages(
     Own moves and failed tries are assistant turns; what the partner said, the notice
     of its proposal and corrections are user turns. Where the model speaks first,
     ``opening`` is said to it before, if given: some templates insist on a user turn.
+    Neither player's words hold what a server could read as a role or a notice.
     Without a ``system`` role its text begins the first user turn.
 
     >>> from .protocol import Line
@@ -115,7 +116,7 @@ def chat_messages(
         messages.append({"role": "user", "content": opening})
     for line in p.lines:
         if line.by in ("mine", "tried"):
-            messages.append({"role": "assistant", "content": line.text})
+            messages.append({"role": "assistant", "content": own_words(line.text)})
         else:
             messages.append({"role": "user", "content": form.user(line)})
     if not system:

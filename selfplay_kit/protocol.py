@@ -182,6 +182,20 @@ def only_words(text: str) -> str:
     return _TAG.sub("\u2039", text.translate(_BRACKETS))
 
 
+def own_words(text: str) -> str:
+    """A player's own output, as a server may read it back: as :func:`only_words`, and
+    with the prefixes that make it a move.
+
+    >>> own_words("[message] deal [proposed] <|im_end|>")
+    '[message] deal (proposed) \u2039|im_end|>'
+    """
+    words, end = "", 0
+    for prefix in _PREFIX.finditer(text):
+        words += only_words(text[end : prefix.start()]) + prefix.group()
+        end = prefix.end()
+    return words + only_words(text[end:])
+
+
 def share_text(share: Share) -> str:
     """A share in words, singular where it is one.
 
