@@ -115,7 +115,8 @@ def notebook_text(source: Path, solved: bool, address: str = "") -> str:
         cells.append(new(cell.source, id=name, metadata=metadata))
     torch = bool(parsed.metadata.get("torch", False))
     place = f"notebooks/{'solutions/' if solved else ''}{source.stem}.ipynb"
-    frame.put(cells, place, address, torch)
+    extras = ["lm"] * torch + ["quant"] * bool(parsed.metadata.get("quant"))
+    frame.put(cells, place, address, extras)
     metadata = {
         "kernelspec": {
             "display_name": "Python 3",

@@ -63,6 +63,7 @@ def kernel_environment(records: Path, strict: bool, torch: bool) -> Iterator[Non
             "SELFPLAY_KIT_RESULTS": str(records),
             "SELFPLAY_KIT_STRICT": "1" if strict else None,
             "SELFPLAY_KIT_QUIET": "1",
+            "JPY_SESSION_NAME": None,  # of a notebook that this was started from
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         before = {name: os.environ.get(name) for name in changed}

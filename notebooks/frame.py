@@ -16,12 +16,12 @@ HELP = (
     "[Troubleshooting](guide/troubleshooting.md).*"
 )
 FETCH = """\
-# Without the kit, as in Colab: fetch it. Numpy and torch stay as they are.
+# In Colab: fetch the kit, and what is too old. Numpy and torch stay.
 import importlib.metadata as have, importlib.util, subprocess, sys
 from pathlib import Path
-
-kit = "selfplay-kit{extra} @ git+{address}"
-if importlib.util.find_spec("selfplay_kit") is None:
+there, kit = importlib.util.find_spec, "selfplay-kit{extra} @ git+{address}"
+get = ["ipywidgets>=8.1"{needs}]
+if new := there("selfplay_kit") is None:
     for wheel in Path.cwd().glob("selfplay_kit-*.whl"):
         kit = f"selfplay-kit{extra} @ {{wheel.as_uri()}}"
     if "google.colab" not in sys.modules:
@@ -30,10 +30,14 @@ if importlib.util.find_spec("selfplay_kit") is None:
     if kit.endswith("git+"):
         raise ImportError("this notebook knows no address to fetch the kit "
             "from. Upload its wheel to Colab's files, then run this again")
-    names = filter(importlib.util.find_spec, ["numpy", "torch"])
-    keep = [f"{{name}}=={{have.version(name)}}" for name in names]
-    pip = [sys.executable, "-m", "pip", "install", "-q", *keep, kit]
-    subprocess.run(pip, check=True)"""
+    get.append(kit)
+if "google.colab" in sys.modules:  # what is new enough already stays
+    for name in filter(there, ["numpy", "torch"]):
+        get.insert(0, f"{{name}}=={{have.version(name)}}")
+    pip = [sys.executable, "-m", "pip", "install", "-q", *get]
+    subprocess.run(pip, check=new)"""
+# What a notebook needs beside the kit, also where that is there without its extras.
+NEEDS = {"quant": ("gguf>=0.10", "bitsandbytes>=0.46")}
 
 
 def address(root: Path) -> str:
@@ -79,7 +83,7 @@ def stamped(readme: str, address: str) -> str:
     )
 
 
-def put(cells: list, place: str, address: str, torch: bool) -> None:
+def put(cells: list, place: str, address: str, extras: list[str]) -> None:
     """Badges above the title, help below the opening text, and before the first
     code the cell that fetches the kit; in place. Links of a notebook in a folder
     below lead to the same files."""
@@ -91,7 +95,9 @@ def put(cells: list, place: str, address: str, torch: bool) -> None:
     if "/solutions/" in place:
         for cell in (c for c in cells if c.cell_type == "markdown"):
             cell.source = cell.source.replace("](guide/", "](../guide/")
-    text = FETCH.format(extra="[lm]" if torch else "", address=address)
+    extra = f"[{','.join(extras)}]" if extras else ""
+    needs = "".join(f', "{n}"' for e in extras for n in NEEDS.get(e, ()))
+    text = FETCH.format(extra=extra, address=address, needs=needs)
     metadata = {"tags": ["fetch"], "jupyter": {"source_hidden": True}}
     metadata["cellView"] = "form"
     first = next(i for i, c in enumerate(cells) if c.cell_type == "code")

@@ -1,8 +1,9 @@
 """Execute the notebooks one after another and write down how it went.
 
 One is skipped when nothing that it depends on has changed since it last
-succeeded: its text, the kit, the data, the profile, the versions. Left out:
-running several at once, which would spoil the times.
+succeeded: its text and source, the kit with its study and experiments, the data, the
+profile, the pins, every installed version. Left out: running several at once, which
+would spoil the times.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -61,14 +63,32 @@ def machine() -> dict:
 
 
 def content_hash(folder: Path) -> str:
-    """A hash of the kit's code and data, by name and content."""
-    digest = hashlib.sha256()
-    for name in ("selfplay_kit", "data"):
-        for path in sorted((folder.parent / name).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                digest.update(f"{path.relative_to(folder.parent)} {content}\n".encode())
+    """A hash of all that a notebook may import or read, by name and content: the
+    checkout's packages, data and pins, and what runs the notebooks."""
+    digest, top = hashlib.sha256(), folder.parent
+    files = [top / name for name in ("constraints.txt", "pyproject.toml")]
+    files += folder.glob("*.py")
+    for name in ("selfplay_kit", "selfplay_study", "experiments", "data"):
+        files += (top / name).rglob("*")
+    for path in sorted(f for f in files if f.is_file()):
+        place = path.relative_to(top)
+        # What Python and file managers leave there is nobody's input.
+        if not any(p == "__pycache__" or p.startswith(".") for p in place.parts):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{place.as_posix()} {content}\n".encode())
     return digest.hexdigest()
+
+
+def installed() -> str:
+    """Every package of this environment with its version."""
+    found = importlib.metadata.distributions()
+    return "\n".join(sorted({f"{d.name}=={d.version}" for d in found}))
+
+
+def source_of(notebook: Path, folder: Path) -> bytes:
+    """The source that a notebook was made from, if there is one."""
+    source = folder / "source" / f"{notebook.stem}.py"
+    return source.read_bytes() if source.is_file() else b""
 
 
 def tell_failure(outcome: dict, output: Path) -> None:
@@ -139,11 +159,12 @@ def run(
     names = [source.stem for source in sources(folder)]
     results = {name: entry for name, entry in kept.items() if name in names}
     about = machine()
-    common = f"{content_hash(folder)} {profile} {torch} {sorted(about.items())}"
+    common = f"{content_hash(folder)} {profile} {torch} {solutions} "
+    common += f"{sorted(about.items())} {sys.flags.optimize} {installed()}"
     ran = {}
     for path in chosen:
         name, output = path.stem, out / path.name
-        text = path.read_bytes() + common.encode()
+        text = path.read_bytes() + source_of(path, folder) + common.encode()
         key = hashlib.sha256(text).hexdigest()
         before = results.get(name, {})
         same = before.get("key") == key and before.get("status") == "ok"

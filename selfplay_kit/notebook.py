@@ -93,6 +93,8 @@ def setup(
     if sys.flags.optimize:
         print(UNCHECKED)
     here = Setup(profile)
+    if note := _widgets_note():
+        print(note)
     if _in_colab():
         print(f"Runs are kept in {here.runs}." + ("" if DRIVE.is_dir() else COLAB))
     return here
@@ -106,6 +108,24 @@ COLAB = (
     " Colab forgets them when it disconnects. To keep them, before you run on: "
     "from google.colab import drive; drive.mount('/content/drive')"
 )
+
+
+def _widgets_note() -> str:
+    """What to do where ipywidgets is older than the kit asks for, as Colab's own is;
+    "" where it is new enough."""
+    import ipywidgets
+
+    try:
+        old = [int(n) for n in ipywidgets.__version__.split(".")[:2]] < [8, 1]
+    except ValueError:  # a version unlike all others: take it as it is
+        old = False
+    if not old:
+        return ""
+    return (
+        f"ipywidgets {ipywidgets.__version__} is loaded; 8.1 or newer is wanted: "
+        "run the first cell, restart the session, run again. Where a table or viewer "
+        "stays empty, notebook.play_by_typing and notebook.show_game do it in text."
+    )
 
 
 def _in_colab() -> bool:
@@ -128,6 +148,22 @@ def _torch_line(threads: int | None) -> str:
     return (
         f"torch {torch.__version__} on {where}, transformers {transformers.__version__}"
     )
+
+
+def has_memory(needed: float, what: str) -> bool:
+    """Whether there are ``needed`` bytes of memory for ``what``, as the machine or a
+    container's limit (Binder's, say) has it; where not, it says *recorded only*."""
+    from .precision import memory_and_limit
+
+    memory, limit = memory_and_limit()
+    if memory >= needed:
+        return True
+    where = f" (the limit in {limit})" if limit else ""
+    print(
+        f"*Recorded only*: {what} took {needed / 1e9:.1f} GB when it was recorded; "
+        f"there are {memory / 1e9:.1f} GB here{where}."
+    )
+    return False
 
 
 def progress(label: str = "") -> Callable[[str, int, int], None]:

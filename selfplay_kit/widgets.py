@@ -29,22 +29,38 @@ MAIN = {"button_color": plots.BLUE, "text_color": "white"}
 TIGHT: dict[str, Any] = {"style": {"description_width": "initial"}}
 
 
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
 def button(text: str, act: Callable[[], Any], **style: str) -> w.Button:
-    button = w.Button(description=text, style=style, layout={"width": "auto"})
+    looks: dict[str, Any] = {"style": style}
+    if style and "text_color" not in w.ButtonStyle.class_trait_names():
+        looks = {"button_style": "primary"}  # ipywidgets 7, as in Colab
+    button = w.Button(description=text, layout={"width": "auto"}, **looks)
     button.on_click(lambda _: act())
     return button
 
 
+def focus(control: w.DOMWidget) -> None:
+    """Lead the keyboard to ``control``, which ipywidgets 7 can't."""
+    if hasattr(control, "focus"):
+        control.focus()
+
+
 class Panel(w.VBox):
-    """A box of widgets that leaves plain HTML, ``still()``, where none can run."""
+    """A box of widgets that leaves plain HTML, ``still()``, where none can run, and
+    ``words`` where there is no HTML either. ipywidgets 7 shows it as 8 does."""
+
+    words = "This front end draws no widgets: use JupyterLab, Colab or Binder for it."
+    _ipython_display_: Any = None  # ipywidgets 7 would show no HTML
 
     def still(self) -> str:
         """What an exported page shows."""
         return ""
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        return None if bundle is None else bundle | {"text/html": self.still()}
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle = {"text/plain": self.words, "text/html": self.still()}
+        return bundle | {VIEW: self.get_view_spec()}
 
 
 class Table(Panel):
@@ -170,7 +186,7 @@ class Table(Panel):
             count.description = f"{item} (0–{most})"
         self._after()
         if self.number > 1:
-            self._box.focus()
+            focus(self._box)
 
     def wait(self, seconds: float | None = None) -> None:
         """Return when the partner has answered, for programs that play."""
@@ -256,7 +272,7 @@ class Table(Panel):
             self.trouble = f"The game could not be saved: {e}."
         self._end.value = shown.ending(t, self.seat)
         self._show()
-        self._again.focus()
+        focus(self._again)
         if self.on_end:
             self.on_end(t)
 
@@ -274,7 +290,7 @@ class Table(Panel):
             self._note.value = shown.note(self._told(p))
             self._show_worth()
         if p.must_propose and self.going_on:
-            self._counts[0].focus()
+            focus(self._counts[0])
 
     def _told(self, p: Position) -> str:
         if self.trouble or self.game.over:
@@ -291,7 +307,13 @@ class Table(Panel):
         p, share = self.game.position(self.seat), self.picked
         self._worth.value = shown.note(shown.worth(p, share), role="")
 
+    words = (
+        "In a running notebook that draws widgets this is a table to play at. Where "
+        "none are drawn, notebook.play_by_typing(partner, scenario, objective) plays "
+        "the same game in text."
+    )
+
     def still(self) -> str:
         """The pool and the talk, for pages without a kernel."""
-        words = "<p>In a running notebook this is a table to play at.</p>"
-        return f'{self._head.value}<div class="spk">{words}</div>{self._talk.value}'
+        words = f'<div class="spk"><p>{self.words}</p></div>'
+        return f"{self._head.value}{words}{self._talk.value}"

@@ -17,7 +17,7 @@ import ipywidgets as w
 from selfplay_kit.game import Transcript
 from selfplay_kit.play import Player
 from selfplay_kit.rules import ITEMS
-from selfplay_kit.widgets import MAIN, Table, button
+from selfplay_kit.widgets import MAIN, Table, button, focus
 
 from .folder import Deal, Session, Study, StudyError, clean_code, show_code
 from .partners import players_of
@@ -334,7 +334,7 @@ class Page(w.VBox):
             go = self._button("Next game", self.play, **MAIN)
             gone = [] if t else [self._button("Delete my games", self.delete)]
             self._show(f"{text}<p>{still}</p>", go, *gone, games=False)
-            go.focus()
+            focus(go)
 
     def _result(self, t: Transcript) -> str:
         if not self.settings.show_points:

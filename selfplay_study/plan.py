@@ -117,7 +117,7 @@ class Settings:
             type(k) is str and type(v) in (str, type(None))
             for k, v in self.weights.items()
         ):
-            return f"weights holds a text or null for each player; got {_shown(self.weights)}"
+            return f"weights holds a text or null each; got {_shown(self.weights)}"
         return None
 
     def _wrong(self) -> str | None:

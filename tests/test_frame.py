@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -98,19 +99,28 @@ def test_links_of_the_solutions_lead_to_the_same_guide(folder):
 # The cell that fetches the kit ------------------------------------------------------
 
 
-def run_fetch(monkeypatch, *, address="", kit=False, colab=True, have=(), extra="[lm]"):
+def run_fetch(
+    monkeypatch, *, address="", kit=False, colab=True, have=(), extras=("lm",)
+):
     """Run the cell where the kit is missing or not; pip's arguments, or None."""
     called = []
     found = {"selfplay_kit"} if kit else set()
     found |= set(have)
+
+    def pip(arguments, check):
+        called.append(arguments)
+        run_fetch.check = check
+
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: n in found or None)
     monkeypatch.setattr(importlib.metadata, "version", dict(have).get)
-    monkeypatch.setattr(subprocess, "run", lambda args, check: called.append(args))
+    monkeypatch.setattr(subprocess, "run", pip)
     if colab:
         monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     else:
         monkeypatch.delitem(sys.modules, "google.colab", raising=False)
-    exec(frame.FETCH.format(extra=extra, address=address), {})
+    cells = [nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell("x")]
+    frame.put(cells, "notebooks/00_one.ipynb", address, list(extras))
+    exec(cells[1].source, {})
     return called[0] if called else None
 
 
@@ -131,7 +141,7 @@ def test_numpy_and_torch_are_named_with_the_version_that_is_there(
 
 def test_what_is_not_there_is_not_named(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    pip = run_fetch(monkeypatch, address=ADDRESS, extra="")
+    pip = run_fetch(monkeypatch, address=ADDRESS, extras=())
     assert pip[-1] == f"selfplay-kit @ git+{ADDRESS}"
     assert not [a for a in pip if a.startswith(("numpy", "torch"))]
 
@@ -145,8 +155,43 @@ def test_a_wheel_that_was_uploaded_comes_first(monkeypatch, tmp_path):
         assert pip[-1] == f"selfplay-kit[lm] @ {wheel.as_uri()}"
 
 
-def test_with_the_kit_nothing_is_done(monkeypatch):
-    assert run_fetch(monkeypatch, address=ADDRESS, kit=True) is None
+def test_with_the_kit_pip_is_asked_for_what_may_be_too_old(monkeypatch):
+    pip = run_fetch(monkeypatch, kit=True, have=HAVE)
+    assert pip[4:] == ["-q", "torch==2.8.0+cu126", "numpy==2.0.2", "ipywidgets>=8.1"]
+
+
+def test_what_reads_a_quantised_model_is_asked_for_by_name(monkeypatch):
+    pip = run_fetch(monkeypatch, kit=True, have=HAVE, extras=["lm", "quant"])
+    assert pip[-3:] == ["ipywidgets>=8.1", "gguf>=0.10", "bitsandbytes>=0.46"]
+    assert "numpy==2.0.2" in pip and "torch==2.8.0+cu126" in pip
+
+
+@pytest.mark.parametrize("kit", [True, False])
+def test_a_pip_that_fails_stops_only_who_has_no_kit(monkeypatch, tmp_path, kit):
+    monkeypatch.chdir(tmp_path)
+    run_fetch(monkeypatch, address=ADDRESS, kit=kit)
+    assert run_fetch.check is not kit
+
+
+def test_what_a_notebook_needs_is_what_the_extra_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for extra, needs in frame.NEEDS.items():
+        assert set(needs) == set(project["optional-dependencies"][extra])
+    assert "ipywidgets>=8.1" in project["dependencies"]
+
+
+def test_notebook_06_asks_for_the_reader_and_the_others_do_not():
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        (cell,) = (c for c in nbformat.read(path, 4).cells if c.id == "fetch-the-kit")
+        assert ("selfplay-kit[lm,quant] @ git+" in cell.source) == (
+            path.name[:2] == "06"
+        )
+        assert ('"gguf>=' in cell.source) == (path.name[:2] == "06")
+
+
+def test_outside_colab_with_the_kit_nothing_is_done(monkeypatch):
+    have = HAVE | {"ipywidgets": "7.7.1"}
+    assert run_fetch(monkeypatch, kit=True, colab=False, have=have) is None
 
 
 def test_without_address_and_wheel_it_says_what_to_do(monkeypatch, tmp_path):

@@ -104,6 +104,27 @@ def test_a_session_that_is_no_notebook_is_not_believed(checkout, monkeypatch, to
     assert notebook.Setup("ci").runs == checkout.resolve() / "plain" / "runs"
 
 
+@pytest.mark.parametrize(
+    ("memory", "limit", "enough"),
+    [
+        (2e9, "/sys/fs/cgroup/memory.max", False),
+        (4.0e9, "", False),
+        (4.1e9, "", True),
+        (float("inf"), "", True),
+    ],
+)
+def test_what_memory_does_not_hold_is_recorded_only(
+    monkeypatch, capsys, memory, limit, enough
+):
+    monkeypatch.setattr(
+        "selfplay_kit.precision.memory_and_limit", lambda: (memory, limit)
+    )
+    assert notebook.has_memory(4.05e9, "SmolLM2") is enough
+    told = capsys.readouterr().out
+    assert ("*Recorded only*: SmolLM2 took 4." in told) is not enough
+    assert ("limit in /sys" in told) is bool(limit)
+
+
 def test_in_colab_runs_go_to_drive_if_that_is_mounted(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     drive = tmp_path / "MyDrive"
@@ -113,6 +134,21 @@ def test_in_colab_runs_go_to_drive_if_that_is_mounted(monkeypatch, tmp_path, cap
     drive.mkdir()
     assert notebook.setup("ci").runs == drive / "selfplay_kit" / "runs"
     assert "drive.mount" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("7.7.1", True), ("7.10.2", True), ("8.0.7", True), ("8.1.0", False)]
+    + [("8.1.9", False), ("8.10", False), ("9.0.0rc1", False), ("odd", False)],
+)
+def test_ipywidgets_that_are_too_old_get_a_sentence(monkeypatch, capsys, version, old):
+    import ipywidgets
+
+    monkeypatch.setattr(ipywidgets, "__version__", version)
+    notebook.setup("ci")
+    told = capsys.readouterr().out
+    assert (f"ipywidgets {version} is loaded" in told) == old
+    assert ("play_by_typing" in told) == old
 
 
 # Tables -----------------------------------------------------------------------------

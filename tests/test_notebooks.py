@@ -255,6 +255,88 @@ def test_a_run_writes_results_and_pages_and_the_next_one_is_up_to_date(
     assert capsys.readouterr().out.count("up to date") == 1
 
 
+def quick(monkeypatch, ran):
+    """Notebooks are noted in ``ran`` and not executed."""
+
+    def execute(path, output, profile, **options):
+        ran.append(path.stem)
+        output.write_bytes(path.read_bytes())
+        return {"status": "ok", "seconds": 0.1, "peak_memory_bytes": 1, "records": {}}
+
+    monkeypatch.setattr(tutorial, "execute", execute)
+    monkeypatch.setattr(tutorial.pages, "write", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "selfplay_kit/rules.py",
+        "selfplay_kit/new/deep.py",
+        "selfplay_study/page.py",
+        "experiments/said.py",
+        "data/reference/x.json",
+        "data/tiny/base/model.safetensors",
+        "notebooks/execute.py",
+        "constraints.txt",
+        "pyproject.toml",
+    ],
+)
+def test_whatever_a_notebook_imports_or_reads_is_in_the_key(tmp_path, file):
+    seen = [tutorial.content_hash(tmp_path / "notebooks")]
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for content in ("# one", "# two"):
+        path.write_text(content)
+        seen.append(tutorial.content_hash(tmp_path / "notebooks"))
+    path.rename(path.with_name("moved.py"))
+    seen.append(tutorial.content_hash(tmp_path / "notebooks"))
+    assert len(set(seen)) == (3 if path.parent == tmp_path else 4)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "selfplay_kit/__pycache__/rules.pyc",
+        "selfplay_kit/.DS_Store",
+        "data/.cache/x",
+        "README.md",
+        "runs/05/games.jsonl",
+        "tests/test_x.py",
+    ],
+)
+def test_what_no_notebook_reads_is_not_in_the_key(tmp_path, file):
+    before = tutorial.content_hash(tmp_path / "notebooks")
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("new")
+    assert tutorial.content_hash(tmp_path / "notebooks") == before
+
+
+def test_profile_versions_and_the_own_source_count(folder, tmp_path, monkeypatch):
+    ran = []
+    quick(monkeypatch, ran)
+
+    def again(profile="ci", **options):
+        ran.clear()
+        tutorial.run(folder, tmp_path / "build", profile, **options)
+        return list(ran)
+
+    both = ["01_count", "02_more"]
+    monkeypatch.setattr(tutorial, "content_hash", lambda _: "one")
+    assert again() == both and again() == []
+    assert again("cpu") == both
+    edit(folder, "A zeppelin", "An airship")  # and the notebook not made anew
+    assert again("cpu") == ["01_count"]
+    monkeypatch.setattr(tutorial, "content_hash", lambda _: "two")
+    assert again("cpu") == both
+    monkeypatch.setattr(tutorial, "installed", lambda: "numpy==99")
+    assert again("cpu") == both
+    monkeypatch.setattr(tutorial, "machine", lambda: {"python": "3.99.0"})
+    assert again("cpu") == both and again("cpu", torch=False) == both
+    monkeypatch.undo()
+    assert "\nnumpy==" in tutorial.installed()
+
+
 def test_a_widget_leaves_its_plain_html_and_no_state(folder, tmp_path):
     show = "from selfplay_kit.widgets import Table\n"
     show += "from selfplay_kit.scripted import Fair\ndisplay(Table(Fair()))\n"

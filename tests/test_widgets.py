@@ -271,6 +271,29 @@ def test_a_page_without_a_kernel_shows_pool_and_talk():
     assert "a table to play at" in bundle["text/html"]
 
 
+def test_who_draws_neither_widgets_nor_html_gets_a_sentence():
+    from IPython.core.formatters import DisplayFormatter
+
+    for panel in (Table(Fair(), S), watch.Viewer([a_transcript()])):
+        data, _ = DisplayFormatter().format(panel)
+        assert data["text/plain"] == panel.words and "draws" in panel.words
+        assert data["text/html"] == panel.still()
+        assert data[widgets.VIEW]["model_id"] == panel.model_id
+    assert "play_by_typing" in Table.words
+
+
+def test_what_ipywidgets_7_lacks_is_done_without(monkeypatch):
+    old = w.ButtonStyle.class_trait_names
+    monkeypatch.setattr(
+        w.ButtonStyle,
+        "class_trait_names",
+        lambda: [n for n in old() if n != "text_color"],
+    )
+    assert widgets.button("Send", print, **widgets.MAIN).button_style == "primary"
+    assert widgets.button("Back", print).button_style == ""
+    widgets.focus(object())  # a control without a way to focus it
+
+
 # What is shown
 
 

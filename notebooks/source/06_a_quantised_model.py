@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   torch: true
+#   quant: true
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -44,16 +45,23 @@ here = notebook.setup(PROFILE, torch=True, threads=threads)
 # and are *dequantised* here: what 4 bits lost is lost already.
 
 # %%
+import json
+
+from selfplay_kit import data
 from selfplay_kit.models import load_model
 from selfplay_kit.weights import WeightsError
 
+smol = json.loads(data.path("reference/smollm.json").read_text("utf-8"))
 BARE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
+REAL = notebook.has_memory(smol["precision"]["fp32"]["peak"], "SmolLM2")
 try:
-    load_model(BARE)
-    REAL = True
+    if REAL:
+        load_model(BARE)
 except (WeightsError, ImportError) as e:
-    REAL, BARE, WARM = False, "tiny-clean", "tiny-clean"
-    print(f"SmolLM2 can't be had here: {e}")
+    REAL = False
+    print(f"*Recorded only*: SmolLM2 can't be had here: {e}")
+if not REAL:
+    BARE = WARM = "tiny-clean"
     print("\nThe kit's tiny model stands in, so that each cell runs: what is")
     print("live below is NOT SmolLM2's. The recorded results are.")
 
@@ -76,13 +84,10 @@ assert lm.report.asked == "4bit" and lm.report.why  # exact: no silent fallback
 del lm
 
 # %%
-import json
-
 import matplotlib.pyplot as plt
 
-from selfplay_kit import data, plots
+from selfplay_kit import plots
 
-smol = json.loads(data.path("reference/smollm.json").read_text("utf-8"))
 PRECISIONS = [p for p in smol["precision"] if smol["precision"][p]]
 by = {p: smol["precision"][p] for p in PRECISIONS}
 machine = smol["provenance"]["processor"]
