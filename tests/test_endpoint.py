@@ -22,7 +22,7 @@ from selfplay_kit.__main__ import main
 from selfplay_kit.endpoint import EndpointError, EndpointPlayer, chat_messages
 from selfplay_kit.game import Game
 from selfplay_kit.play import play_games
-from selfplay_kit.protocol import LONG, own_words
+from selfplay_kit.protocol import ERRORS, LONG, STYLES, Line, own_words
 from selfplay_kit.rounds import read_games
 from selfplay_kit.rules import SEMI, scenarios
 from selfplay_kit.scripted import Fair, Greedy
@@ -181,8 +181,11 @@ def test_no_words_reach_a_server_as_a_role_or_a_notice(serve, style, words):
         g = g.submit(table.reply([g.position()])[0]).submit(f"[message] {words}")
     table.close()
     assert len(server.asked) == 2
+    notices = {STYLES[style].user(Line("correction", e)) for e in ERRORS}
     for body in server.asked:
         for m in body["messages"][1:]:
+            if m["content"] in notices and "[error must" not in words:
+                continue  # the game's own
             spoken = m["content"].removeprefix("[message] ")
             if m["role"] == "assistant":  # its own tries: the prefix makes them wrong
                 spoken = spoken.replace("[propose] ", "")
