@@ -17,7 +17,8 @@ from derive import HERE, SourceError, drift, make
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="build.py", description=__doc__.splitlines()[0]
+        prog="build.py",
+        description="Notebooks from one source: write, check, execute, show them.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("make", help="write the notebooks from their sources")

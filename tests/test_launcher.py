@@ -334,6 +334,31 @@ def test_help_names_every_command():
         assert f"\n    {name}" in told.stdout
 
 
+@pytest.mark.parametrize("level", ["1", "2"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [str(RUN), "--help"],
+        [str(RUN.parent / "notebooks" / "build.py"), "run", "--help"],
+        ["-m", "selfplay_study", "new", "--help"],
+        ["-m", "selfplay_study", "serve", "nowhere"],
+    ],
+)
+def test_an_optimised_python_changes_no_command(command, level):
+    env = os.environ | {"PYTHONPATH": str(RUN.parent), "PYTHONOPTIMIZE": ""}
+    plain, optimised = (
+        subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            env=env | {"PYTHONOPTIMIZE": o},
+        )
+        for o in ("", level)
+    )
+    assert (optimised.returncode, optimised.stdout) == (plain.returncode, plain.stdout)
+    assert optimised.stderr == plain.stderr and "Traceback" not in plain.stderr
+
+
 def test_doctor_needs_nothing_installed():
     start = time.monotonic()
     told = subprocess.run(
