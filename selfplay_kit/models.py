@@ -98,9 +98,18 @@ class LanguageModel:
 
     @cached_property
     def _marks(self) -> list[str]:
-        """The texts of the chat template that mark roles without a control token."""
-        pieces = {piece.strip() for piece in vars(self.chat).values()}
-        return [p for p in pieces if p and not self.control & set(self.encode(p))]
+        """The texts of the chat template that mark roles without a control token, or
+        beside one (`</s>### assistant:`) if they are more than a word."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        control = [re.escape(t.content) for i, t in added if i in self.control]
+        marks: set[str] = set()
+        for piece in self.chat.pieces:
+            parts = re.split("|".join(control) or "(?!)", piece)
+            texts = {part.strip() for part in parts} - {""}
+            if len(parts) > 1:
+                texts = {t for t in texts if re.search(r"\w", t) and not t.isalnum()}
+            marks |= texts
+        return sorted(marks)
 
     @cached_property
     def plain(self):

@@ -1,6 +1,5 @@
 """The house: light imports, floors, lint, examples in docstrings, shipped data."""
 
-import ast
 import doctest
 import importlib
 import importlib.util
@@ -156,21 +155,6 @@ def test_the_installed_copy_comes_before_the_checkout(tmp_path, monkeypatch):
 # python -O --------------------------------------------------------------------------
 
 
-def test_no_check_is_an_assertion():
-    """``python -O`` drops assertions: here they only tell the type checker what isn't
-    ``None``."""
-    seen = 0
-    for folder in ("selfplay_kit", "selfplay_study", "experiments"):
-        for file in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                if isinstance(node, ast.Assert):
-                    said, seen = ast.unparse(node.test), seen + 1
-                    pieces = said.split(" and ")
-                    assert all(p.endswith(" is not None") for p in pieces), (file, said)
-                assert not (isinstance(node, ast.Name) and node.id == "__debug__"), file
-    assert seen > 0
-
-
 REFUSED = {
     "a pool": "from selfplay_kit.rules import Scenario; "
     "Scenario((9, 9, 9), ((1,) * 3,) * 2)",
@@ -197,11 +181,3 @@ def test_the_commands_explain_themselves_without_docstrings(optimise):
     run = [sys.executable, optimise, "-m", "selfplay_kit", "play", "--help"]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--out" in done.stdout
-
-
-@pytest.mark.parametrize("how, told", [([], False), (["-O"], True)])
-def test_a_notebook_says_where_its_checks_are_skipped(how, told):
-    code = "from selfplay_kit import notebook; notebook.setup('ci')"
-    run = [sys.executable, *how, "-c", code]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ("checks check nothing" in " ".join(done.stdout.split())) == told
