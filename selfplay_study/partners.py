@@ -64,6 +64,7 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
 
 
 def _round_model(folder: Path, number: int):
+    from selfplay_kit.files import read_json
     from selfplay_kit.models import load_model
     from selfplay_kit.rounds import read_rounds
 
@@ -73,9 +74,7 @@ def _round_model(folder: Path, number: int):
             f"{folder} has whole rounds 0 to {len(rounds) - 1}; asked for {number}"
         )
     if number == 0:
-        return load_model(
-            json.loads((folder / "config.json").read_text("utf-8"))["base"]
-        )
+        return load_model(read_json(folder / "config.json")["base"])
     return load_model(rounds[number].folder / "model")
 
 

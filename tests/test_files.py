@@ -153,8 +153,15 @@ def test_a_code_page_prints_what_it_can(monkeypatch, page):
     assert ("–" in said or "1 - 5" in said) and ("→" in said or "->" in said)
 
 
-@pytest.mark.parametrize("module", ["selfplay_kit", "selfplay_study", "experiments"])
-@pytest.mark.parametrize("page", ["cp932", "cp437"])
+@pytest.mark.parametrize(
+    ("module", "page"),
+    [
+        ("selfplay_kit", "cp932"),
+        ("selfplay_kit", "cp437"),
+        ("selfplay_study", "cp949"),
+        ("experiments", "cp932"),
+    ],
+)
 def test_every_command_says_what_it_does_on_any_code_page(module, page):
     if module == "experiments":
         pytest.importorskip("torch")
