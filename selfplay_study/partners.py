@@ -123,7 +123,7 @@ def host(players: Mapping[str, Player]) -> tuple[str, Callable[[], None]]:
                     position = _position(json.loads(guest.recv_bytes()))
                     with lock:
                         move = tables[0].reply([position])[0]
-                    guest.send_bytes(json.dumps([move.text, move.tokens]).encode())
+                    guest.send_bytes(json.dumps(asdict(move)).encode())
             except (EOFError, OSError):
                 pass  # the game has ended, or its page was closed
             finally:
@@ -184,10 +184,11 @@ class GuestTable:
         for position in positions:
             try:
                 self._tell(asdict(position))
-                text, tokens = json.loads(self.host.recv_bytes())
+                found = json.loads(self.host.recv_bytes())
             except (OSError, EOFError) as e:
                 raise StudyError("the partner does not answer any more") from e
-            moves.append(Move(text, None if tokens is None else tuple(tokens)))
+            lists = {k: tuple(v) for k, v in found.items() if type(v) is list}
+            moves.append(Move(**found | lists))
         return moves
 
     def close(self) -> None:
