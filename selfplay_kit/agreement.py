@@ -58,7 +58,8 @@ class Route:
             "lengths": "transformers' own cache, rows of one length at a time, slower",
             "uncached": "transformers' own forward pass without a cache, much slower",
         }[self.play]
-        return f"{said} ({self.why})" if self.why else said
+        said += f" ({self.why})" if self.why else ""
+        return said if self.training else f"{said}; it can't be trained here"
 
 
 def tokens(model: Any, row: int, count: int) -> list[int]:

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,10 +26,10 @@ from torch import Tensor
 
 from . import adapters, agreement, own
 from .agreement import Route
+from .attention import attends_grouped, causal, grouped_attention, trunk
+from .cache import SPARSE, Store, Work
 
-FEW = 0.25  # up to this share of long rows, the others keep their room
 MANY = 4096  # words of a vocabulary, more than any tiny model has
-SPARSE = 0.7  # below this share of busy rows, idle ones are left out of the work
 
 
 def _adapter_at_work(method):
@@ -58,7 +57,7 @@ class Rows:
         self.device = next(model.parameters()).device
         self.window = window_of(model)
         self.held: list[list[int]] = [[] for _ in range(count)]  # for the slow path
-        self.store = _Store(count, min(capacity, self.window))
+        self.store = Store(count, min(capacity, self.window))
         self.lengths = torch.zeros(count, dtype=torch.long, device=self.device)
         self.unread: list[list[int]] = [[] for _ in range(count)]
 
@@ -143,9 +142,9 @@ class Rows:
             self.unread[r] = []
         return new
 
-    def _begin(self, rows: Sequence[int]) -> _Work | own.Reread:
+    def _begin(self, rows: Sequence[int]) -> Work | own.Reread:
         if self.route.play == "fast":
-            return _Work(self, rows)
+            return Work(self, rows)
         return own.Reread(self.model, rows, self.held, self.route.play)
 
     def _must_be_finite(self, logits: Tensor, rows, wanted) -> None:
@@ -162,7 +161,7 @@ class Rows:
             "the model in bf16 or fp32. If they are so in fp32, its weights are broken."
         )
 
-    def _forward(self, work: _Work | own.Reread, chunks: list[list[int]]) -> Tensor:
+    def _forward(self, work: Work | own.Reread, chunks: list[list[int]]) -> Tensor:
         if isinstance(work, own.Reread):
             for row, chunk in zip(work.rows, chunks, strict=True):
                 self._must_fit(int(self.lengths[row]) + len(chunk))
@@ -192,7 +191,7 @@ class Rows:
         last = (steps - 1).clamp(min=0)
         with grouped_attention(self.model):
             if self.route.head:
-                states = _trunk(self.model)(**read).last_hidden_state
+                states = trunk(self.model)(**read).last_hidden_state
                 logits = self.model.get_output_embeddings()(states[each, last])
             else:  # its own head, at the places where some row ends
                 keep, last = last.unique(return_inverse=True)
@@ -207,184 +206,6 @@ class Rows:
                 f"a row has {longest} tokens, more than the model's window of "
                 f"{self.window}"
             )
-
-
-class _Store:
-    """Keys and values of all rows: two tensors a layer, (rows, heads, room, dim).
-
-    A few rows may outgrow the rest, as one game in many goes on and on: what stands
-    past the common room is then kept for these rows alone, in ``over``.
-    """
-
-    def __init__(self, count: int, room: int):
-        self.count, self.room = count, room
-        self.layers: list[tuple[Tensor, ...]] = []
-        self.scratch: dict[tuple[int, int], Tensor] = {}
-        self.over: dict[int, list[tuple[Tensor, ...]]] = {}  # row: (keys, values) each
-
-    def spare(self, layer: int, which: int, like: Tensor, shape: tuple) -> Tensor:
-        """Memory for a copy, used again by the next one: fresh memory is slow. What
-        stands in it is old but finite, and no mask lets it through."""
-        size = shape[0] * shape[1] * shape[2] * shape[3]
-        flat = self.scratch.get((layer, which))
-        if flat is None or flat.numel() < size:
-            flat = like.new_zeros(size * 5 // 4)
-            self.scratch[layer, which] = flat
-        return flat[:size].view(shape)
-
-    def grow(self, room: int) -> None:
-        if room <= self.room:
-            return
-        old = self.room
-        past = [pairs[0][0].shape[1] for pairs in self.over.values()]
-        self.room = max(room, old * 3 // 2, old + max(past, default=0))
-        for i, pair in enumerate(self.layers):
-            self.layers[i] = tuple(_widened(t, self.room) for t in pair)
-            for row, pairs in self.over.items():
-                for t, rest in zip(self.layers[i], pairs[i], strict=True):
-                    t[row, :, old : old + rest.shape[1]] = rest
-        self.over.clear()
-
-    def keep(self, rows, lengths, copies, index) -> None:
-        """Put ``copies`` of ``rows`` back; grow only where many are long."""
-        long = [at for at, length in enumerate(lengths) if length > self.room]
-        if len({*self.over, *(rows[at] for at in long)}) > FEW * self.count:
-            self.grow(max(lengths))
-            long = []
-        for stored, pair in zip(self.layers, copies, strict=False):
-            for t, copy in zip(stored, pair, strict=True):
-                common = min(copy.shape[2], self.room)
-                t[index, :, :common] = copy[:, :, :common]
-        for at in long:
-            past = slice(self.room, lengths[at])
-            self.over[rows[at]] = [
-                tuple(copy[at, :, past].clone() for copy in pair) for pair in copies
-            ]
-
-
-class _Work:
-    """The rows at work: where they lie close together, a view of the store with
-    idle rows between them; else a copy, put back by :meth:`close`.
-
-    It stands in for a ``transformers`` cache: each layer hands its new keys and
-    values to :meth:`update` and gets back all of them. An idle row is fed filler
-    past its end, which its next real token overwrites.
-    """
-
-    is_compileable = False
-
-    def __init__(self, owner: Rows, rows: Sequence[int]):
-        self.owner, self.store = owner, owner.store
-        low, high = min(rows), max(rows) + 1
-        many = len(rows) > FEW * owner.store.count
-        near = many and len(rows) >= SPARSE * (high - low)
-        near = near and not any(low <= r < high for r in owner.store.over)
-        self.span = slice(low, high) if near else None
-        self.rows = list(range(low, high)) if near else list(rows)
-        self.index = torch.tensor(self.rows, device=owner.device)
-        self.lengths = owner.lengths[self.index]
-        self.room = int(self.lengths.max())
-        self.places: Tensor | None = None
-        self.at = torch.arange(len(self.rows), device=owner.device)[:, None]
-        self.copies = (
-            [] if near else [self._copy(i) for i in range(len(self.store.layers))]
-        )
-
-    def _copy(self, layer: int) -> tuple:
-        pair = tuple(t[:, :, : self.room] for t in self.store.layers[layer])
-        copies = self._blank(layer, pair)
-        for which, (copy, t) in enumerate(zip(copies, pair, strict=True)):
-            common = t.shape[2]
-            copy[:, :, :common] = t.index_select(0, self.index)
-            for at, row in enumerate(self.rows):
-                if row in self.store.over:
-                    rest = self.store.over[row][layer][which]
-                    copy[at, :, common : common + rest.shape[1]] = rest
-        return copies
-
-    def _blank(self, layer: int, like: tuple[Tensor, ...]) -> tuple:
-        room = self._blank_room()
-        return tuple(
-            self.store.spare(
-                layer, i, t, (len(self.rows), t.shape[1], room, t.shape[3])
-            )
-            for i, t in enumerate(like)
-        )
-
-    @property
-    def width(self) -> int:
-        """How many keys of a row are attended to, those behind its end masked. In
-        half precision a part of the room would be copied for each product, so there
-        it is all of it; in fp32 it is as much as the longest row needs."""
-        if self.owner.model.dtype.itemsize > 2:
-            return self.room
-        if self.copies:
-            return self.copies[0][0].shape[2]
-        return self.store.room if self.span is not None else self._blank_room()
-
-    def _blank_room(self) -> int:
-        return min(self.room + 32, self.owner.window)
-
-    def make_room(self, room: int) -> None:
-        self.room = room
-        if self.span is not None:
-            self.store.grow(room)
-        if self.copies and room > self.copies[0][0].shape[2]:
-            self.copies = [
-                tuple(_widened(t, room + 32) for t in pair) for pair in self.copies
-            ]
-
-    def update(self, keys: Tensor, values: Tensor, layer: int, *_, **__):
-        """Write new keys and values at each row's own end; return all so far."""
-        store = self.store
-        if layer == len(store.layers):
-            store.layers.append(
-                tuple(_room_for(t, store.count, store.room) for t in (keys, values))
-            )
-        if self.span is None and layer == len(self.copies):
-            self.copies.append(self._blank(layer, (keys, values)))
-        if self.span is None:
-            whole = self.copies[layer]
-        else:
-            whole = tuple(t[self.span] for t in store.layers[layer])
-        for t, new in zip(whole, (keys, values), strict=True):
-            t[self.at, :, self.places] = new.transpose(1, 2)
-        return tuple(t[:, :, : self.width] for t in whole)
-
-    def without_idle(self, going: set[int]) -> _Work:
-        """The same work with those rows alone that go on."""
-        self.close()
-        return _Work(self.owner, [r for r in self.rows if r in going])
-
-    def close(self) -> None:
-        """Put what was read back into the store."""
-        self.owner.lengths[self.index] = self.lengths
-        if self.span is not None:
-            return
-        self.store.keep(self.rows, self.lengths.tolist(), self.copies, self.index)
-
-    def get_seq_length(self, layer: int = 0) -> int:
-        return self.room
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise own.Unfit(f"the kit's cache has no {name}")
-
-
-def _room_for(like: Tensor, count: int, room: int) -> Tensor:
-    return like.new_zeros((count, like.shape[1], room, like.shape[3]))
-
-
-def _widened(t: Tensor, room: int) -> Tensor:
-    wide = t.new_zeros((*t.shape[:2], room, t.shape[3]))
-    wide[:, :, : t.shape[2]] = t
-    return wide
-
-
-def _trunk(model: Any) -> Any:
-    """The model without its head (under an adapter, the adapted one)."""
-    return adapters.bare(model).base_model
 
 
 def _draw(logits: Tensor, temperature: float, generator) -> tuple[Tensor, Tensor]:
@@ -408,87 +229,6 @@ def _words(odds: Tensor, generator) -> Tensor:
     one = torch.rand((len(odds), 1), generator=generator, device=odds.device)
     at = torch.searchsorted(sums, one * sums[:, -1:], right=True)
     return at[:, 0].clamp(max=odds.shape[1] - 1)
-
-
-HARMLESS = (  # what attention is told and need not know
-    "is_causal",
-    "output_attentions",
-    "output_router_logits",
-    "position_ids",
-    "use_cache",
-)
-
-
-def _grouped(
-    module,
-    query,
-    key,
-    value,
-    mask,
-    scaling=None,
-    dropout=0.0,
-    sliding_window=None,
-    softcap=None,
-    s_aux=None,
-    **more,
-):
-    """Attention in which the query heads of one key head are one matrix product; with
-    windows, soft caps and sinks (``s_aux``) where a model asks for them. ``Unfit``
-    where it asks for what this leaves out."""
-    asked = [k for k, v in more.items() if v is not None and k not in HARMLESS]
-    if asked:
-        raise own.Unfit(f"the kit's attention has no {', '.join(asked)}")
-    rows, heads, steps, dim = query.shape
-    groups = key.shape[1]
-    q = query.reshape(rows, groups, heads // groups * steps, dim) * scaling
-    scores = (q @ key.transpose(2, 3)).view(rows, groups, -1, steps, key.shape[2])
-    if softcap is not None:
-        scores = torch.tanh(scores / softcap) * softcap
-    if sliding_window is not None:
-        mask = _windowed(mask, sliding_window)
-    scores = scores + mask[:, :, None]
-    if s_aux is None:
-        weights = torch.softmax(scores, dim=-1)
-    else:
-        sinks = s_aux.view(1, groups, -1, 1, 1).expand(*scores.shape[:-1], 1)
-        weights = torch.softmax(torch.cat([scores, sinks], -1), dim=-1)[..., :-1]
-    out = weights.reshape(rows, groups, -1, key.shape[2]) @ value
-    return out.view(rows, heads, steps, value.shape[3]).transpose(1, 2), None
-
-
-def _windowed(mask: Tensor, window: int) -> Tensor:
-    """``mask`` that also hides what is ``window`` tokens back or more. A token sees
-    itself and all before it, so the number that it sees tells its place."""
-    places = (mask == 0).sum(-1, keepdim=True) - 1
-    columns = torch.arange(mask.shape[-1], device=mask.device)
-    return mask.masked_fill(columns <= places - window, torch.finfo(mask.dtype).min)
-
-
-GROUPED = "selfplay_grouped"
-
-
-def attends_grouped(model: Any) -> bool:
-    """Whether ``model`` stands within :func:`grouped_attention` now."""
-    return _trunk(model).config._attn_implementation == GROUPED
-
-
-@contextmanager
-def grouped_attention(model: Any) -> Iterator[None]:
-    """Within this block, ``model`` attends by :func:`_grouped`, which takes a mask of
-    (rows, 1, new tokens, keys) that is added to the scores. One thread at a time."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(GROUPED, _grouped)
-    with adapters.alone(model):
-        configs = list(agreement.parts(_trunk(model).config))
-        before = [c._attn_implementation for c in configs]
-        try:
-            for c in configs:
-                c._attn_implementation = GROUPED
-            yield
-        finally:
-            for c, attention in zip(configs, before, strict=True):
-                c._attn_implementation = attention
 
 
 # Which way is right ---------------------------------------------------------------
@@ -642,17 +382,8 @@ def logits_at(
             "its logits are not those it plays by. It can be played as it is."
         )
     with adapters.alone(model):
-        seen = _causal(mask, model.dtype) if attends_grouped(model) else mask
+        seen = causal(mask, model.dtype) if attends_grouped(model) else mask
         if how != "head":
             return own.logits_at(model, ids, seen, at, how == "alone").float()
-        states = _trunk(model)(input_ids=ids, attention_mask=seen, use_cache=False)
+        states = trunk(model)(input_ids=ids, attention_mask=seen, use_cache=False)
         return model.get_output_embeddings()(states.last_hidden_state[at]).float()
-
-
-def _causal(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """``mask`` as grouped attention wants it: as the filler comes last, what hides the
-    future hides the filler too."""
-    rows, wide = mask.shape
-    shut = torch.finfo(dtype).min
-    hidden = torch.full((wide, wide), shut, dtype=dtype, device=mask.device)
-    return hidden.triu(1).expand(rows, 1, wide, wide)

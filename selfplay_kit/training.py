@@ -153,7 +153,14 @@ def must_be_trainable(lm: LanguageModel) -> None:
     help within a round, as the model is rounded again to be saved and played
     (Micikevicius et al. 2018, section 3.1, on such copies).
     """
+    from .decode import route_of
+
     given = lm.report.given
+    if not route_of(lm.model).training:
+        raise TrainingError(
+            f"{lm.report.name} can't be trained by this kit: in training its forward "
+            "pass fails, or gives other logits than in play. It can be played."
+        )
     if given == "fp32" or adapters.adapted(lm.model):
         return
     why = {"bf16": "most updates are smaller than its rounding and would be lost"}
@@ -167,7 +174,8 @@ def must_be_trainable(lm: LanguageModel) -> None:
 
 @contextmanager
 def _training(model: Any, checkpointing: bool) -> Iterator[None]:
-    from .decode import grouped_attention, route_of
+    from .attention import grouped_attention
+    from .decode import route_of
 
     base = adapters.bare(model)
     # on a CPU, in half precision, torch's own attention has a slow way back

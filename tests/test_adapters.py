@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from selfplay_kit import adapters, decode, models  # noqa: E402
+from selfplay_kit import adapters, attention, models  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
 from selfplay_kit.lm_player import LMPlayer  # noqa: E402
 from selfplay_kit.models import (  # noqa: E402
@@ -169,7 +169,7 @@ def test_another_thread_never_sees_the_model_at_work(saved):
     lm = load_model(saved[1])
     before = weights_hash(lm.model)
     with ThreadPoolExecutor(1) as pool:
-        with adapters.at_work(lm.model), decode.grouped_attention(lm.model):
+        with adapters.at_work(lm.model), attention.grouped_attention(lm.model):
             seen = pool.submit(weights_hash, lm.model)
             with pytest.raises(TimeoutError):
                 seen.result(timeout=0.05)
@@ -186,7 +186,7 @@ def test_work_within_work_and_faults_leave_the_model_as_it_was(saved):
             assert weights_hash(lm.model) == folded
         assert weights_hash(lm.model) == folded != before[0]
         assert lm.model.base_model.model.model.layers[0].mlp.up_proj.merged
-    for block in (adapters.at_work, decode.grouped_attention):
+    for block in (adapters.at_work, attention.grouped_attention):
         with pytest.raises(KeyError), block(lm.model), block(lm.model):
             raise KeyError
     assert (weights_hash(lm.model), config._attn_implementation) == before

@@ -155,9 +155,9 @@ def test_an_adapter_is_heard():
 def test_both_ways_of_work_are_taken():
     """The property above would prove nothing if rows were never far apart."""
     rows = Rows(make(), COUNT)
-    assert decode._Work(rows, range(COUNT)).span == slice(0, COUNT)
-    assert decode._Work(rows, [0, 1, 3]).rows == [0, 1, 2, 3]
-    assert decode._Work(rows, [0, 7]).span is None
+    assert decode.Work(rows, range(COUNT)).span == slice(0, COUNT)
+    assert decode.Work(rows, [0, 1, 3]).rows == [0, 1, 2, 3]
+    assert decode.Work(rows, [0, 7]).span is None
 
 
 def test_the_store_grows():

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, agreement, decode, tiny  # noqa: E402
+from selfplay_kit import adapters, agreement, attention, decode, tiny  # noqa: E402
 from selfplay_kit.decode import Rows  # noqa: E402
 from selfplay_kit.models import load_model  # noqa: E402
 from selfplay_kit.training import IGNORE, Sample, weighted_loss  # noqa: E402
@@ -243,7 +243,7 @@ def test_a_long_row_ends_before_its_positions_would_turn_otherwise():
 @pytest.mark.parametrize("family", ["mistral", "gemma2", "gpt_oss", "granite", "llama"])
 def test_the_attention_of_play_trains_the_same(family, loaded):
     lm = loaded(family)
-    with decode.grouped_attention(lm.model):
+    with attention.grouped_attention(lm.model):
         loss = weighted_loss(lm, [Sample(tuple(words(0, 15)), tuple(words(0, 15)))] * 2)
     again = weighted_loss(lm, [Sample(tuple(words(0, 15)), tuple(words(0, 15)))] * 2)
     assert loss[0].item() == pytest.approx(again[0].item(), abs=NEAR)

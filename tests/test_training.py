@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, decode, training  # noqa: E402
+from selfplay_kit import adapters, attention, training  # noqa: E402
 from selfplay_kit.cloning import make_sample, views  # noqa: E402
 from selfplay_kit.models import load_model, weights_hash  # noqa: E402
 from selfplay_kit.play import play_games  # noqa: E402
@@ -53,7 +53,7 @@ def test_parts_of_a_batch_make_the_same_gradient(lm, lessons, parts):
 def test_the_attention_of_play_teaches_what_the_ordinary_one_does(lm, lessons):
     some = sorted(lessons, key=lambda s: len(s.ids))[:: len(lessons) // 6]  # ragged
     found = []
-    for within in (nullcontext, lambda: decode.grouped_attention(lm.model)):
+    for within in (nullcontext, lambda: attention.grouped_attention(lm.model)):
         lm.model.zero_grad()
         with within():
             loss, _ = weighted_loss(lm, some)
@@ -72,7 +72,7 @@ def test_half_precision_on_a_cpu_trains_by_the_attention_of_play(
     seen = []
 
     def loss_of(lm, chosen):
-        seen.append(decode.attends_grouped(lm.model))
+        seen.append(attention.attends_grouped(lm.model))
         return weighted_loss(lm, chosen)
 
     losses = []
@@ -81,7 +81,7 @@ def test_half_precision_on_a_cpu_trains_by_the_attention_of_play(
         lm.model = adapters.attach(lm.model, 2, seed=0)
         how = {"epochs": 1, "checkpointing": checkpointing, "loss_of": loss_of}
         losses.append(fine_tune(lm, lessons, **how).losses)
-        assert not decode.attends_grouped(lm.model)
+        assert not attention.attends_grouped(lm.model)
     assert set(seen) == {grouped}
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
