@@ -1,11 +1,13 @@
-"""SmolLM2-135M at the table: what a small pre-trained model learns from self-play.
+"""SmolLM2-135M-Instruct at the table: what a small pre-trained model learns.
 
 ``data/reference/smollm.json`` holds what notebook 06 draws: zero-shot failures and
 play at four precisions, the shipped warm start (an adapter that cloned scripted
 negotiators), rounds of self-play from it (in one arm filtered within the scenario, of
-four games each), and two controls: no filter, and as many more samples of scripts.
-Each *part* is computed by itself into a file, so that peak memory is its own and a
-rerun goes on; ``--part NAME`` computes one.
+four games each), and its controls: the warm start and the last round, each at its
+best temperature (chosen on the development split); as many views as the filtered run
+of the same seed kept, drawn by chance; and as many more samples of scripts. Each
+*part* is computed by itself into a file, so that peak memory is its own and a rerun
+goes on; ``--part NAME`` computes one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from selfplay_kit import adapters
@@ -33,7 +36,14 @@ from selfplay_kit.metrics import METRICS
 from selfplay_kit.models import LanguageModel, load_model, save_model
 from selfplay_kit.play import play_games
 from selfplay_kit.report import peak
-from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
+from selfplay_kit.rounds import (
+    Config,
+    Round,
+    evaluate,
+    kept_counts,
+    read_rounds,
+    run,
+)
 from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
 from selfplay_kit.scripted import Fair
 from selfplay_kit.tiny import script_games
@@ -52,15 +62,18 @@ TRAINING: dict[str, Any] = {
     "batch": 4,
     "accumulate": 2,  # activations of 2 samples at a time, for memory
 }
+TEMPERATURES = (0.7, 0.5, 0.3, 0.1)  # the best one is chosen on the development split
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 RECORDED = (
     "semi-above_mean",
     "coop-above_mean",
-    "semi-no_filter",
+    "semi-drawn",
+    "coop-drawn",
     "coop-above_scenario_mean",
 )
 NAMES = (*METRICS, "points_agreed")
+SCORES = ("warm", "warm_best", "last", "last_best")
 
 
 def lessons(lm: LanguageModel, games: int, seed: str, *, slip: float = 0.02) -> list:
@@ -202,8 +215,9 @@ def prompt() -> dict[str, Any]:
     return result | {"bare_games": {k: whole[k] for k in names}}
 
 
-def config_of(objective: str, chosen: str, seed: int) -> Config:
-    """The rounds that are recorded."""
+def config_of(objective: str, chosen: str, seed: int, runs: Path) -> Config:
+    """The rounds that are recorded; a control draws what the filtered run kept."""
+    drawn = kept_counts(runs / _name(objective, "above_mean", seed))
     return Config(
         base=WARM,
         lam=OBJECTIVES[objective].lam,
@@ -212,6 +226,7 @@ def config_of(objective: str, chosen: str, seed: int) -> Config:
         group=4 if chosen == "above_scenario_mean" else 1,
         temperature=TEMPERATURE,
         filter=chosen,
+        draw=drawn if chosen == "drawn" else (),
         seed=seed,
         precision="bf16",
         **TRAINING,
@@ -220,7 +235,7 @@ def config_of(objective: str, chosen: str, seed: int) -> Config:
 
 def rounds(objective: str, chosen: str, seed: int, runs: Path) -> dict[str, Any]:
     """One run: what each round scored and took."""
-    config = config_of(objective, chosen, seed)
+    config = config_of(objective, chosen, seed, runs)
     done = run(config, runs / _name(objective, chosen, seed))
     metrics = [r.metrics for r in done]
     return {"rounds": metrics, "peak": peak()}
@@ -234,7 +249,7 @@ def timing(runs: Path) -> dict[str, Any]:
 
     before, threads = torch.get_num_threads(), os.cpu_count() or 1
     sparing = {"at_once": GAMES // 2, "accumulate": TRAINING["batch"]}
-    config = replace(config_of("coop", "above_mean", 7), rounds=2, **sparing)
+    config = replace(config_of("coop", "above_mean", 7, runs), rounds=2, **sparing)
     torch.set_num_threads(threads)
     try:
         done = run(config, runs / "timing")
@@ -266,14 +281,46 @@ def scripts(seed: int, runs: Path) -> dict[str, Any]:
     }
 
 
+def last_model(objective: str, seed: int, runs: Path) -> LanguageModel:
+    """The model of the last round of a filtered run."""
+    config = config_of(objective, "above_mean", seed, runs)
+    return read_rounds(runs / _name(objective, "above_mean", seed))[-1].model(config)
+
+
+def development(objective: str, who: str, runs: Path) -> dict[str, Any]:
+    """Points per player on the development split at each of :data:`TEMPERATURES`, of
+    the warm start, or of the last rounds of all seeds with as many games together."""
+    seeds = range(SEEDS) if who == "last" else range(1)
+    points: dict[str, list[float]] = {str(t): [] for t in TEMPERATURES}
+    for seed in seeds:
+        warm = who == "warm"
+        lm = load_model(WARM, "bf16") if warm else last_model(objective, seed, runs)
+        how: dict[str, Any] = {"games": GAMES // len(seeds), "seed": seed}
+        for t in TEMPERATURES:
+            scores = evaluate(lm, OBJECTIVES[objective], temperature=t, **how)
+            points[str(t)].append(scores["mean_points"]["value"])
+    by = {t: fmean(found) for t, found in points.items()}
+    return {"points": by, "temperature": float(max(by, key=lambda t: by[t]))}
+
+
 def test(objective: str, seed: int, runs: Path) -> dict[str, Any]:
-    """The warm start and the last round on the test split."""
-    config = config_of(objective, "above_mean", seed)
-    last = read_rounds(runs / _name(objective, "above_mean", seed))[-1]
-    how: dict[str, Any] = {"games": GAMES, "split": "test", "temperature": TEMPERATURE}
-    models = {"warm": load_model(WARM, "bf16"), "last": last.model(config)}
-    goal = OBJECTIVES[objective]
-    return {k: evaluate(lm, goal, seed=seed, **how) for k, lm in models.items()}
+    """The warm start and the last round on the test split, at the temperature of the
+    rounds and each at its best."""
+    models = {
+        "warm": load_model(WARM, "bf16"),
+        "last": last_model(objective, seed, runs),
+    }
+    scores: dict[str, Any] = {}
+    for who, lm in models.items():
+        where = runs / f"development-{objective}-{who}.json"
+        best = json.loads(where.read_text("utf-8"))["temperature"]
+        for name, t in ((who, TEMPERATURE), (f"{who}_best", best)):
+            how: dict[str, Any] = {"games": GAMES, "split": "test", "seed": seed}
+            same = scores.get(who) if t == TEMPERATURE else None
+            scores[name] = same or evaluate(
+                lm, OBJECTIVES[objective], temperature=t, **how
+            )
+    return scores
 
 
 def _name(*parts: Any) -> str:
@@ -290,11 +337,17 @@ def parts(runs: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     found |= {f"precision-{p}": partial(precision, p) for p in PRECISIONS}
     found["prompt"] = prompt
     found["timing"] = partial(timing, runs)
+    for seed in range(SEEDS):
+        for o in ("semi", "coop"):
+            arm = _name(o, "drawn", seed)
+            found[arm] = partial(rounds, o, "drawn", seed, runs)
     for seed in range(2):
-        arm = _name("semi", "no_filter", seed)
-        found[arm] = partial(rounds, "semi", "no_filter", seed, runs)
         arm = _name("coop", "above_scenario_mean", seed)
         found[arm] = partial(rounds, "coop", "above_scenario_mean", seed, runs)
+    for o in ("semi", "coop"):
+        for who in ("warm", "last"):
+            name = _name("development", o, who)
+            found[name] = partial(development, o, who, runs)
     for seed in range(SEEDS):
         found[f"scripts-{seed}"] = partial(scripts, seed, runs)
         for o in ("semi", "coop"):
@@ -331,7 +384,9 @@ def merged(runs: Path) -> dict[str, Any]:
         "runs": {},
     }
     for arm in RECORDED:
-        found = group(arm)
+        found = group(f"{arm}-")
+        if not found:
+            continue
         by_round = zip(*(f["rounds"] for f in found), strict=True)
         result["runs"][arm] = {
             "seeds": len(found),
@@ -350,10 +405,16 @@ def merged(runs: Path) -> dict[str, Any]:
         scores = [f["score"]["semi"] for f in found]
         result["scripts"]["semi"] = over_seeds(scores, NAMES)
     result["test"] = {
-        o: {k: over_seeds([f[k] for f in found], NAMES) for k in ("warm", "last")}
+        o: {k: over_seeds([f[k] for f in found], NAMES) for k in SCORES}
         for o in ("semi", "coop")
         if len(found := group(f"test-{o}")) == SEEDS  # of two, luck would decide
     }
+    for o, scores in result["test"].items():
+        for who in ("warm", "last"):
+            chosen = there.get(f"development-{o}-{who}")
+            if chosen:
+                scores[f"{who}_development"] = chosen["points"]
+                scores[f"{who}_best"]["temperature"] = chosen["temperature"]
     return result
 
 
@@ -361,7 +422,7 @@ def samples(runs: Path, count: int = 4) -> list[str]:
     """A few games of the first and the last round of each arm, as JSON lines
     without their tokens."""
     lines = []
-    for arm in ("semi-above_mean-0", "coop-above_mean-0", "semi-no_filter-0"):
+    for arm in ("semi-above_mean-0", "coop-above_mean-0", "semi-drawn-0"):
         over = (runs / f"{arm}.json").exists()
         whole: list[Round] = read_rounds(runs / arm) if over else []
         for r in (whole[:1] + whole[-1:]) if whole else []:

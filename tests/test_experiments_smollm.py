@@ -23,6 +23,7 @@ def small(monkeypatch, tiny_base, tmp_path):
         "ROUNDS": 1,
         "SEEDS": 2,
         "PRECISIONS": ("fp32",),
+        "TEMPERATURES": (0.7, 0.3),
     }.items():
         monkeypatch.setattr(smollm, name, value)
     usual = smollm.config_of
@@ -30,7 +31,7 @@ def small(monkeypatch, tiny_base, tmp_path):
     def config_of(*asked):
         from dataclasses import replace
 
-        return replace(usual(*asked), filter="everything")
+        return replace(usual(*asked), filter="everything", draw=())
 
     monkeypatch.setattr(smollm, "config_of", config_of)
     return tmp_path
@@ -65,9 +66,25 @@ def test_every_part_and_what_is_merged(small, capsys):
         assert all(x > 1e8 for x in run["peak"])
     assert sum(made["precision"]["fp32"]["zero_shot"]["short"].values()) == 36
     assert made["test"]["coop"]["warm"]["agreement"]["n"] == 2
+    for scores in made["test"].values():
+        assert set(smollm.SCORES) < set(scores)
+        for who in ("warm", "last"):
+            points = scores[f"{who}_development"]
+            best = max(points, key=points.get)
+            assert scores[f"{who}_best"]["temperature"] == float(best)
     assert len(made["scripts"]["samples"]) == 2
     games = (small / "smollm_games.jsonl").read_text("utf-8").splitlines()
     assert len(games) == 3 * 2 * 4 and "tokens" not in games[0]
+
+
+def test_the_control_draws_what_the_filtered_run_of_its_seed_kept(
+    tmp_path, monkeypatch
+):
+    counts = {"semi-above_mean-1": (9, 8, 7)}
+    monkeypatch.setattr(smollm, "kept_counts", lambda run: counts.get(run.name, ()))
+    control = smollm.config_of("semi", "drawn", 1, tmp_path)
+    assert control.draw == (9, 8, 7) and control.seed == 1
+    assert smollm.config_of("semi", "above_mean", 1, tmp_path).draw == ()
 
 
 def test_the_warm_start_is_an_adapter_in_half_precision(small):
