@@ -53,6 +53,7 @@ from .record import over_seeds, provenance, save
 
 BASE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
 GAMES, TEMPERATURE, ROUNDS, SEEDS = 64, 0.7, 3, 3
+PRECISION = "bf16"  # of weights that an adapter is trained over
 # Chosen on seeds 9 and 8; the training games of seed 0 had been seen by then, too. Two
 # passes in batches of 8 (one run) took longer and ended no higher; three in batches of
 # 16, recorded before, took longest and agreed more often under semi-competitive reward.
@@ -93,7 +94,7 @@ def warm_start(
     """Clone script games into an adapter for :data:`BASE` and write it to ``out`` in
     half precision, with its card."""
     began = time.perf_counter()
-    lm = load_model(BASE, "bf16")
+    lm = load_model(BASE, PRECISION)
     lm.style, lm.max_new_tokens, lm.temperature = "short", 40, TEMPERATURE
     lm.model = adapters.attach(lm.model, rank, seed=0)
     samples = lessons(lm, games, seed)
@@ -196,7 +197,7 @@ def precision(name: str) -> dict[str, Any]:
 def prompt() -> dict[str, Any]:
     """What the long prompt costs and whether the warm start, taught with the short
     one, understands it: tokens of a view, and single outputs at the same positions."""
-    lm = load_model(WARM, "bf16")
+    lm = load_model(WARM, PRECISION)
     result: dict[str, Any] = {}
     for style in ("short", "long"):
         lm.style = style
@@ -208,7 +209,7 @@ def prompt() -> dict[str, Any]:
             "outputs": found,
             "seconds": time.perf_counter() - began,
         }
-    bare = load_model(BASE, "bf16")
+    bare = load_model(BASE, PRECISION)
     bare.max_new_tokens = 60
     whole = evaluate(bare, SEMI, games=8, temperature=TEMPERATURE)
     names = ("agreement", "abort_rate", "error_rate")
@@ -228,7 +229,7 @@ def config_of(objective: str, chosen: str, seed: int, runs: Path) -> Config:
         filter=chosen,
         draw=drawn if chosen == "drawn" else (),
         seed=seed,
-        precision="bf16",
+        precision=PRECISION,
         **TRAINING,
     )
 
@@ -269,7 +270,7 @@ def scripts(seed: int, runs: Path) -> dict[str, Any]:
     same steps; then as many games as a round has, on training scenarios."""
     done = read_rounds(runs / _name("semi", "above_mean", seed))
     kept = [r.metrics["training"]["kept"] for r in done[1:]]
-    lm = load_model(WARM, "bf16")
+    lm = load_model(WARM, PRECISION)
     for number, count in enumerate(kept):
         more = lessons(lm, count, f"smollm2/more/{seed}/{number}", slip=0.0)
         chosen = random.Random(seed).sample(more, count)
@@ -294,7 +295,7 @@ def development(objective: str, who: str, runs: Path) -> dict[str, Any]:
     points: dict[str, list[float]] = {str(t): [] for t in TEMPERATURES}
     for seed in seeds:
         warm = who == "warm"
-        lm = load_model(WARM, "bf16") if warm else last_model(objective, seed, runs)
+        lm = load_model(WARM, PRECISION) if warm else last_model(objective, seed, runs)
         how: dict[str, Any] = {"games": GAMES // len(seeds), "seed": seed}
         for t in TEMPERATURES:
             scores = evaluate(lm, OBJECTIVES[objective], temperature=t, **how)
@@ -307,7 +308,7 @@ def test(objective: str, seed: int, runs: Path) -> dict[str, Any]:
     """The warm start and the last round on the test split, at the temperature of the
     rounds and each at its best."""
     models = {
-        "warm": load_model(WARM, "bf16"),
+        "warm": load_model(WARM, PRECISION),
         "last": last_model(objective, seed, runs),
     }
     scores: dict[str, Any] = {}

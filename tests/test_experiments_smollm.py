@@ -22,6 +22,7 @@ def small(monkeypatch, tiny_base, tmp_path):
         "GAMES": 8,
         "ROUNDS": 1,
         "SEEDS": 2,
+        "PRECISION": "fp32",
         "PRECISIONS": ("fp32",),
         "TEMPERATURES": (0.7, 0.3),
     }.items():
