@@ -378,7 +378,7 @@ def merged(runs: Path) -> dict[str, Any]:
             "temperature": TEMPERATURE,
             "training": TRAINING,
         },
-        "parts": sorted(there),
+        "parts": {name: there[name].get("commit") for name in sorted(there)},
         "precision": {p: there.get(f"precision-{p}") for p in PRECISIONS},
         "prompt": there.get("prompt"),
         "timing": there.get("timing"),
@@ -453,7 +453,9 @@ def go(given: argparse.Namespace) -> None:
         began = time.process_time()
         found = parts(given.runs)[given.part]()
         save(
-            found | {"cpu": time.process_time() - began},
+            found
+            | {"cpu": time.process_time() - began}
+            | {"commit": provenance()["commit"]},
             given.runs / f"{given.part}.json",
         )
         return
