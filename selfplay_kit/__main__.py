@@ -273,27 +273,24 @@ def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
 
 def _decides(player: Any) -> dict[str, Any]:
     """All of a player that decides its games."""
-    from .game import Game
-    from .rules import SEMI, scenarios
-
-    prompt: Any
-    position = Game(scenarios("train")[0], SEMI).position()  # any one: how it reads
+    decides = {"name": player.name}
     if hasattr(player, "lm"):
-        from .dialogue import dialogue
+        from .dialogue import prompt_digest
 
         lm, report = player.lm, player.lm.report
-        prompt = [turn.ids for turn in dialogue(lm, position)]
-        told = {"weights": report.weights_hash, "precision": report.given}
-        told |= {"temperature": player.temperature, "limit": lm.max_new_tokens}
+        decides |= {"weights": report.weights_hash, "precision": report.given}
+        decides |= {"temperature": player.temperature, "limit": lm.max_new_tokens}
+        decides |= {"prompt": prompt_digest(lm)}
     elif hasattr(player, "settings"):
+        from .game import Game
         from .protocol import STYLES
+        from .rules import SEMI, scenarios
 
-        prompt = STYLES[player.style].system(position)
-        told = player.settings
-    else:
-        return {"name": player.name}
-    digest = hashlib.sha256(str(prompt).encode()).hexdigest()
-    return {"name": player.name, **told, "prompt": digest}
+        position = Game(scenarios("train")[0], SEMI).position()
+        prompt = STYLES[player.style].system(position)  # of any game: how it reads
+        digest = hashlib.sha256(prompt.encode()).hexdigest()
+        decides |= player.settings | {"prompt": digest}
+    return decides
 
 
 def _mend(out: Path) -> None:

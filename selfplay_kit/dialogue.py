@@ -8,10 +8,12 @@ their labels. Both call :func:`dialogue`, so training sees what was sampled.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from .models import LanguageModel
 from .protocol import STYLES, Line, Position
+from .rules import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,28 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
         else:
             turns.append(_read(lm, line, turns[-1]))
     return turns
+
+
+def prompt_digest(lm: LanguageModel) -> str:
+    """What tells one way of speaking to ``lm`` from another: SHA-256 over the tokens of
+    a fixed dialogue (its prompt style, chat template and tokenizer)."""
+    position = Position(
+        game=0,
+        seat=0,
+        counts=(3, 1, 1),
+        values=(1, 3, 4),
+        objective=Objective(0.5),
+        lines=(
+            Line("mine", "[message] hi"),
+            Line("theirs", "hello"),
+            Line("tried", "hm"),
+            Line("correction", "no_prefix"),
+            Line("mine", "[message] ok"),
+            Line("proposed", ""),
+        ),
+    )
+    turns = [turn.ids for turn in dialogue(lm, position)]
+    return hashlib.sha256(str(turns).encode()).hexdigest()
 
 
 def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:

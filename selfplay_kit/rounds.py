@@ -31,6 +31,7 @@ from typing import Any
 from . import adapters, files
 from .cloning import FILTERS, View, make_sample, views
 from .config import Config
+from .dialogue import prompt_digest
 from .game import Transcript
 from .lm_player import LMPlayer
 from .metrics import summarise
@@ -257,6 +258,8 @@ def _claim(
     """Write the configuration, or hold the one that is there against ours."""
     wanted = json.loads(json.dumps(asdict(config)))  # as it is read back
     wanted["base_weights"] = base.report.weights_hash
+    wanted["prompt"] = prompt_digest(base)
+    wanted["max_new_tokens"] = base.max_new_tokens
     if partner is not None:
         wanted["partner"] = partner.name
     where = folder / "config.json"
@@ -275,7 +278,8 @@ def _claim(
         ) from e
     free = {"rounds"}  # a run may be made longer
     usual = json.loads(json.dumps({f.name: f.default for f in fields(Config)}))
-    there = usual | there
+    later = ("prompt", "max_new_tokens")  # the first edition did not write them
+    there = usual | {name: wanted[name] for name in later} | there
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"
         for key, value in ({"partner": None} | wanted).items()

@@ -242,6 +242,36 @@ def test_another_configuration_is_refused_and_nothing_touched(copied, config, ch
     assert "another folder" in str(e.value) and files(copied) == before
 
 
+@pytest.mark.parametrize("change", ["style", "template", "max_new_tokens"])
+def test_a_base_that_is_spoken_to_otherwise_is_refused(
+    tiny_base, config, tmp_path, change
+):
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    load_model("tiny").tokenizer.save_pretrained(base)
+    mine = replace(config, base=str(base), rounds=0)
+    run(mine, tmp_path / "run")
+    card = {"style": {"style": "long"}, "max_new_tokens": {"max_new_tokens": 9}}
+    if change in card:
+        (base / "selfplay_kit.json").write_text(json.dumps(card[change]), "utf-8")
+    else:
+        tokenizer = load_model("tiny").tokenizer
+        tokenizer.chat_template = tokenizer.chat_template.replace(
+            "'system': '<sys>'", "'system': '<sys> hello'"
+        )
+        tokenizer.save_pretrained(base)
+    name = "max_new_tokens" if change == "max_new_tokens" else "prompt"
+    with pytest.raises(RunError, match=f"another configuration.*{name}"):
+        run(mine, tmp_path / "run")
+
+
+def test_a_folder_of_before_the_prompt_was_kept_is_still_good(copied, config):
+    where = copied / "config.json"
+    kept = json.loads(where.read_text("utf-8"))
+    del kept["prompt"], kept["max_new_tokens"]
+    where.write_text(json.dumps(kept), "utf-8")
+    assert len(run(config, copied)) == config.rounds + 1
+
+
 def test_a_base_of_other_weights_is_refused(tiny_base, config, tmp_path):
     base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
     mine = replace(config, base=str(base), rounds=0)
