@@ -201,7 +201,7 @@ def test_a_partner_in_half_of_the_games(tiny_base, tmp_path):
     assert done[1].metrics["training"]["of"] == 8 + 2 * 8
     with pytest.raises(RunError, match=r"partner_share: 0\.5 there"):
         best_response(Blind(), config, tmp_path / "half")
-    with pytest.raises(ValueError, match="partner_share, of the games"):
+    with pytest.raises(ValueError, match="partner_share is above 0"):
         replace(config, partner_share=0.0)
 
 
