@@ -1,9 +1,40 @@
-"""selfplay_kit: learn, teach and reproduce language-model self-play.
+"""Learn, teach and reproduce language-model self-play.
 
-The modules stand on floors; each imports only from floors below its own:
-``rules``, ``models`` -> ``protocol``, ``decode`` -> ``game`` -> the players,
-``play``, ``metrics``, ``cloning`` -> ``rounds``, ``plots`` -> ``notebook``.
-Importing this package loads no torch, no transformers and no matplotlib.
+The names most people need, each loaded when it is first used, so that importing the
+package loads no torch:
+
+>>> from selfplay_kit import COOP, Scenario
+>>> scenario = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
+>>> COOP.rewards(*scenario.pays(((1, 0, 1), (2, 1, 0))))
+(13.0, 13.0)
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "rules": "Scenario Objective SEMI COOP STRICT all_scenarios pareto",
+    "play": "play_games",
+    "models": "load_model",
+    "lm_player": "LMPlayer",
+    "decode": "Rows",
+    "training": "fine_tune",
+    "rounds": "Config run",
+    "metrics": "summarise",
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
+__all__ = ["__version__", *_MODULE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -43,6 +43,21 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_after("import selfplay_kit") & HEAVY
 
 
+def test_every_name_of_the_package_is_found_and_no_other():
+    pytest.importorskip("torch")
+    for name in selfplay_kit.__all__:
+        assert getattr(selfplay_kit, name)
+    assert selfplay_kit.run.__module__ == "selfplay_kit.rounds"
+    assert set(selfplay_kit.__all__) <= set(dir(selfplay_kit))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = selfplay_kit.nothing
+
+
+def test_light_names_load_nothing_heavy():
+    light = "Scenario, Objective, SEMI, all_scenarios, pareto, play_games, summarise"
+    assert not loaded_after(f"from selfplay_kit import {light}") & HEAVY
+
+
 def test_the_first_notebooks_modules_load_nothing_heavy():
     code = "from selfplay_kit import data, notebook, plots, " + ", ".join(LIGHT)
     found = loaded_after(code)
