@@ -14,7 +14,8 @@ same numbers. What ``data/reference/language.json`` holds:
                         values}}, Pearson's r of round and a game's score (both
                         players' points), over all games of all rounds and over
                         agreed ones}
-``no_filter``   semi, coop: the same for the control without a filter
+``matched``     semi, coop: the same for the control, in which as many views are drawn
+                by chance as the filtered run of the same seed kept
 ``labels``      template, free_development, free_test: how the readers of claims agree
                 with the labelled messages of ``data/labels``: {``precision``,
                 ``recall``: {value, low, high, n}} with the 95 % Wilson interval
@@ -63,7 +64,7 @@ COUNTED = (
 )
 ARMS = {
     "objectives": ("above_mean", ("semi", "coop", "strict")),
-    "no_filter": ("no_filter", ("semi", "coop")),
+    "matched": ("drawn", ("semi", "coop")),
 }
 
 

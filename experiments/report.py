@@ -15,7 +15,8 @@ from selfplay_kit.ledger import cells, shown
 ROWS = {
     "base": "base, temperature 1",
     "base_best": "base, its best temperature",
-    "no_filter": "10 rounds, no filter",
+    "matched": "10 rounds, as many views drawn by chance",
+    "matched_best": "the same, at its best temperature",
     "last": "10 rounds, the paper's filter",
     "last_best": "10 rounds, the paper's filter, at its best temperature",
 }
@@ -37,13 +38,34 @@ def readme_block(spine: dict[str, Any]) -> str:
         "",
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
         "95 % t interval between seeds "
-        f"(no filter: {spine['config']['control_seeds']}); the base's rows are one "
-        "model scored on as many draws of scenarios. Strictly competitive: mean "
-        "reward is 0 by construction; "
+        "(of shares on the logit scale); the base's rows are one model scored on as "
+        "many draws of scenarios. *Drawn by chance*: in each round as many views as "
+        "the filtered run of the same seed kept "
+        f"({', '.join(f'{views} {o}' for o, views in kept_views(spine).items())} per "
+        "run). Best temperatures were chosen on development. Strictly competitive: "
+        "mean reward is 0 by construction; "
         f"games with a deal go from {deals[0]['value']:.0%} to "
         f"{deals[1]['value']:.0%}.",
     ]
     return "\n".join(lines)
+
+
+def kept_views(spine: dict[str, Any]) -> dict[str, str]:
+    """How many views a run learned from in all its rounds, the mean over seeds, by
+    objective. Raises ``ValueError`` where the control's seeds learned from others."""
+    told = {}
+    for objective, _, _ in TABLES:
+        both = []
+        for arm in ("runs", "matched"):
+            rows = [r["kept"] for r in spine[arm][objective]["rounds"][1:]]
+            both.append([sum(seed) for seed in zip(*rows, strict=True)])
+        if both[0] != both[1]:
+            raise ValueError(
+                f"{objective}: the control is not matched; views by seed, filtered "
+                f"{both[0]}, drawn by chance {both[1]}"
+            )
+        told[objective] = f"{sum(both[0]) / len(both[0]):,.0f}"
+    return told
 
 
 def _cell(scores: dict[str, Any], metric: str) -> str:
@@ -99,7 +121,8 @@ def talk_block(talk: dict[str, Any]) -> str:
 SMOLLM = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
-    "semi-no_filter": "semi-competitive, no filter",
+    "semi-drawn": "semi-competitive, as many views drawn by chance",
+    "semi-no_filter": "semi-competitive, fewer views drawn by chance (not matched)",
     "coop-above_scenario_mean": "cooperative, filter within the scenario",
 }
 SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}
@@ -168,7 +191,7 @@ def picture(spine: dict[str, Any], out: Path) -> None:
         fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
         for ax, (objective, metric, title) in zip(axes, TABLES, strict=True):
             for k, (arm, told) in enumerate(
-                (("runs", "the paper's filter"), ("no_filter", "no filter"))
+                (("runs", "the paper's filter"), ("matched", "as many, by chance"))
             ):
                 found = [r[metric] for r in spine[arm][objective]["rounds"]]
                 plots.curve(

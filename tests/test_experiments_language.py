@@ -102,7 +102,7 @@ def test_the_labels_are_whole_and_the_recorded_agreement_is_theirs():
 
 def test_the_recorded_file_is_what_its_docstring_says():
     assert set(RECORDED) == {
-        "provenance", "config", "objectives", "no_filter", "labels"
+        "provenance", "config", "objectives", "matched", "labels"
     }  # fmt: skip
     assert set(RECORDED["objectives"]) == {"semi", "coop", "strict"}
     for arm in lang.ARMS:

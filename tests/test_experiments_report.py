@@ -33,6 +33,17 @@ def test_the_readme_holds_the_recorded_costs():
     assert block == report.costs_block(*found) + "\n"
 
 
+def test_a_control_that_is_not_matched_is_refused():
+    found = json.loads((HERE / "data/reference/spine.json").read_text("utf-8"))
+    told = report.kept_views(found)
+    assert list(told) == ["semi", "coop"]
+    for arm, seed, change in (("matched", 0, -1), ("runs", -1, 5), ("matched", 1, 99)):
+        other = json.loads(json.dumps(found))
+        other[arm]["coop"]["rounds"][2]["kept"][seed] += change
+        with pytest.raises(ValueError, match="coop: the control is not matched"):
+            report.kept_views(other)
+
+
 def test_stamp_replaces_one_block_and_nothing_else(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb\n", encoding="utf-8")

@@ -346,7 +346,8 @@ del last
 ARMS = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
-    "semi-no_filter": "semi, no filter",
+    "semi-drawn": "semi, as many by chance",
+    "semi-no_filter": "semi, fewer by chance",
     "coop-above_scenario_mean": "coop, within the scenario",
 }
 ARMS = {k: v for k, v in ARMS.items() if smol["runs"].get(k, {}).get("rounds")}
