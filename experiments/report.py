@@ -37,8 +37,7 @@ def readme_block(spine: dict[str, Any]) -> str:
     lines += [
         "",
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
-        "95 % t interval between seeds "
-        "(of shares on the logit scale); the base's rows are one model scored on as "
+        "95 % t interval between seeds; the base's rows are one model scored on as "
         "many draws of scenarios. *Drawn by chance*: in each round as many views as "
         "the filtered run of the same seed kept "
         f"({', '.join(f'{views} {o}' for o, views in kept_views(spine).items())} per "

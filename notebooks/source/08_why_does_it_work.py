@@ -326,8 +326,8 @@ notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test
 # ## The filter
 #
 # **Predict.** All else as in the standard run, the filter keeps: views above the
-# mean (the paper's); any reward above 0; the best quarter; everything; or as
-# many as the paper's keeps, drawn by chance. Which two are the *same* in the
+# mean (the paper's); any reward above 0; the best quarter; everything; or, *drawn* by
+# chance, in each round as many as the standard run kept. Which two are the *same* in the
 # first round? Which falls behind later? (Drawn is what was recorded.)
 
 
