@@ -16,6 +16,7 @@ A row's ``source`` holds ``paths``: the places of its numbers in the recorded fi
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from selfplay_kit.ledger import VERDICTS, Claim, read_claims, unweighed, weigh
 from .ours import OURS, Ours
 from .record import rounded, save
 from .recorded import NotThere, Recorded, get
-from .report import counted, ledger_picture, stamp_all
+from .report import counted, ledger_picture, picture, stamp_all
 
 
 def ledger(
@@ -116,10 +117,13 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def go(given: argparse.Namespace) -> None:
-    """Make the file, its picture, and the README's block."""
+    """Make the file, the README's two pictures, and its blocks."""
     made = ledger(given.reference)
     save(made, given.reference / "ledger.json", compact=True)
     ledger_picture(made, given.reference / "ledger.svg")
+    spine = given.reference / "spine.json"
+    if spine.exists():
+        picture(json.loads(spine.read_text("utf-8")), spine.with_suffix(".svg"))
     for line in counted(made):
         print(line.replace("*", ""))
     if Path("README.md").exists():

@@ -93,6 +93,7 @@ def spine(o: str) -> dict[str, Ours]:
         f"ask-teller-{o}": Ours(last, reference(f"teller_{REWARD[o]}")),
         f"ask-filter-{o}": change(o, metric, after="matched"),
         f"ask-filter-gain-{o}": change(o, metric, before="matched"),
+        f"ask-filter-dialogues-{o}": change(o, "messages", after="matched"),
         f"ask-temperature-{o}": change(o, metric, before="base_best"),
         f"ask-temperature-both-{o}": change(o, metric, "last_best", "base_best"),
         f"ask-time-{o}": Ours(time, games="spine:config/games", split="train"),

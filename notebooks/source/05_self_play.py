@@ -251,7 +251,8 @@ for ax, name, metric in panels("best"):
 # %% [markdown]
 # *The figure: points over rounds with the filter, on as many views drawn by chance, and
 # as a horizontal line the untrained base at its best temperature.* The gap between the
-# two curves is what the filter does. The gap between the line and the end of the climb is
+# two curves is what the filter does: on views drawn by chance the points stay near where
+# they began. The gap between the line and the end of the climb is
 # what the rounds added beyond making the base less noisy.
 #
 # The same on scenarios that no round has ever trained on, scored once:
@@ -483,7 +484,7 @@ print("checked")
 # ## Recap
 #
 # - Play, keep what was above the mean, imitate it, repeat: the score climbs. The
-#   control on as many views drawn by chance tells how much the filter does.
+#   control on as many views drawn by chance does not climb, so the filter does it.
 # - Compare the gain with the base at its best temperature before you call it
 #   learning; compare seeds before you call it a result.
 # - Under strict competition the mean reward cannot move; look at deals instead.

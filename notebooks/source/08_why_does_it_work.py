@@ -374,9 +374,11 @@ for seed, shares in enumerate(arms("filter")["top_quarter"]["rounds"]["yes_kept"
     print(f"the best quarter, seed {seed}, said yes:", *(f"{x:.0%}" for x in shares))
 
 # %% [markdown]
-# *The figure: four panels over rounds, a line a filter.* **Explain.** With few
-# views drawn by chance the entropies drift down, to no use; with all views they
-# stay. So small numbers narrow, and a filter says where to.
+# *The figure: four panels over rounds, one line per filter.* **Explain.** *Drawn* and
+# *above_mean* learn from as many views in each round. Under the filter the entropies fall
+# and games end in deals; on views drawn by chance they fall much less, and deals stay
+# about as rare as they were. So it is the choice of views that narrows the play, and not
+# their number.
 #
 # The margin of the paper's filter shrinks as games become alike: it works itself
 # out of a job. A large margin is no merit either: the best quarter keeps it
