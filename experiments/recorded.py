@@ -26,7 +26,7 @@ FROM = ("commit", "date", "processor")
 PARTS: tuple[str, ...]
 PARTS = ("arms", "variants", "test", "crossplay", "transfer", "matrix", "said")
 PARTS += ("probes",)
-LATER = ("warm_best", "last_best")  # scores that earlier recordings of smollm lack
+LATER = ("warm_best", "last_best", "matched")  # what earlier recordings lack
 
 
 class NotThere(Exception):

@@ -38,10 +38,8 @@ def readme_block(spine: dict[str, Any]) -> str:
         "",
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
         "95 % t interval between seeds; the base's rows are one model scored on as "
-        "many draws of scenarios. *Drawn by chance*: in each round as many views as "
-        "the filtered run of the same seed kept "
-        f"({', '.join(f'{views} {o}' for o, views in kept_views(spine).items())} per "
-        "run). Best temperatures were chosen on development. Strictly competitive: "
+        f"many draws of scenarios.{kept_views(spine)} Best temperatures were chosen on "
+        "development. Strictly competitive: "
         "mean reward is 0 by construction; "
         f"games with a deal go from {deals[0]['value']:.0%} to "
         f"{deals[1]['value']:.0%}.",
@@ -49,10 +47,13 @@ def readme_block(spine: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def kept_views(spine: dict[str, Any]) -> dict[str, str]:
-    """How many views a run learned from in all its rounds, the mean over seeds, by
-    objective. Raises ``ValueError`` where the control's seeds learned from others."""
-    told = {}
+def kept_views(spine: dict[str, Any]) -> str:
+    """What the control is, with how many views a run learned from in all its rounds
+    (mean over seeds); empty for a recording of before it was matched. ``ValueError``
+    where a seed of the control learned from another number of views."""
+    if "matched" not in spine:
+        return ""
+    told = []
     for objective, _, _ in TABLES:
         both = []
         for arm in ("runs", "matched"):
@@ -63,8 +64,11 @@ def kept_views(spine: dict[str, Any]) -> dict[str, str]:
                 f"{objective}: the control is not matched; views by seed, filtered "
                 f"{both[0]}, drawn by chance {both[1]}"
             )
-        told[objective] = f"{sum(both[0]) / len(both[0]):,.0f}"
-    return told
+        told.append(f"{sum(both[0]) / len(both[0]):,.0f} {objective}")
+    return (
+        " *Drawn by chance*: in each round as many views as the filtered run of the "
+        f"same seed kept ({', '.join(told)} per run)."
+    )
 
 
 def _cell(scores: dict[str, Any], metric: str) -> str:
@@ -189,15 +193,14 @@ def picture(spine: dict[str, Any], out: Path) -> None:
     with matplotlib.rc_context(plots.STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
         for ax, (objective, metric, title) in zip(axes, TABLES, strict=True):
-            for k, (arm, told) in enumerate(
-                (("runs", "the paper's filter"), ("matched", "as many, by chance"))
-            ):
+            arms = {"runs": "the paper's filter", "matched": "as many, by chance"}
+            for k, arm in enumerate(arm for arm in arms if arm in spine):
                 found = [r[metric] for r in spine[arm][objective]["rounds"]]
                 plots.curve(
                     ax,
                     [f["value"] for f in found],
                     k=k,
-                    label=told,
+                    label=arms[arm],
                     low=[f["low"] for f in found],
                     high=[f["high"] for f in found],
                 )

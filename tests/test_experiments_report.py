@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments import report
+from experiments.ledger import ledger
+from selfplay_kit.ledger import NOT_RUN
 
 HERE = Path(__file__).resolve().parent.parent
 BLOCKS = {
@@ -36,12 +38,29 @@ def test_the_readme_holds_the_recorded_costs():
 def test_a_control_that_is_not_matched_is_refused():
     found = json.loads((HERE / "data/reference/spine.json").read_text("utf-8"))
     told = report.kept_views(found)
-    assert list(told) == ["semi", "coop"]
+    assert " semi, " in told and " coop per run" in told
+    assert told in report.readme_block(found)
     for arm, seed, change in (("matched", 0, -1), ("runs", -1, 5), ("matched", 1, 99)):
         other = json.loads(json.dumps(found))
         other[arm]["coop"]["rounds"][2]["kept"][seed] += change
         with pytest.raises(ValueError, match="coop: the control is not matched"):
             report.kept_views(other)
+
+
+def test_a_recording_of_the_first_edition_is_still_shown(tmp_path):
+    found = json.loads((HERE / "data/reference/spine.json").read_text("utf-8"))
+    found.pop("matched")
+    for scores in found["test"].values():
+        scores.pop("matched", None)
+        scores.pop("matched_best", None)
+    assert report.kept_views(found) == ""
+    assert "Drawn by chance" not in report.readme_block(found)
+    report.picture(found, tmp_path / "spine.svg")
+    assert (tmp_path / "spine.svg").stat().st_size > 10_000
+    (tmp_path / "spine.json").write_text(json.dumps(found))
+    rows = {r["id"]: r for r in ledger(tmp_path, tell=list)["rows"]}
+    assert rows["ask-filter-semi"]["verdict"] == NOT_RUN
+    assert rows["semi-points"]["ours"]
 
 
 def test_stamp_replaces_one_block_and_nothing_else(tmp_path):
