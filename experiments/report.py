@@ -125,6 +125,7 @@ SMOLLM = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
     "semi-drawn": "semi-competitive, as many views drawn by chance",
+    "coop-drawn": "cooperative, as many views drawn by chance",
     "semi-no_filter": "semi-competitive, fewer views drawn by chance (not matched)",
     "coop-above_scenario_mean": "cooperative, filter within the scenario",
 }

@@ -347,6 +347,7 @@ ARMS = {
     "semi-above_mean": "semi-competitive",
     "coop-above_mean": "cooperative",
     "semi-drawn": "semi, as many by chance",
+    "coop-drawn": "coop, as many by chance",
     "semi-no_filter": "semi, fewer by chance",
     "coop-above_scenario_mean": "coop, within the scenario",
 }
@@ -414,7 +415,8 @@ if "scripts" in smol:
     n = len(smol["scripts"]["samples"])
     rows.insert(1, ("as many more scripts", n, smol["scripts"]["semi"]))
 for o, scores in smol["test"].items():
-    for name, found in scores.items():
+    order = ("warm", "warm_best", "last", "last_best")
+    for name, found in ((x, scores[x]) for x in order if x in scores):
         told = "warm start" if name.startswith("warm") else "last round"
         if "temperature" in found:
             told += f" at its best temperature, {found['temperature']:g}"
