@@ -404,6 +404,9 @@ def cell(found, percent=False):
     return f"{a} [{b}, {c}]" if b else a
 
 
+ORDER = ("warm", "warm_best", "last", "last_best")
+
+
 # %%
 rows = []
 for arm, told in ARMS.items():
@@ -415,8 +418,7 @@ if "scripts" in smol:
     n = len(smol["scripts"]["samples"])
     rows.insert(1, ("as many more scripts", n, smol["scripts"]["semi"]))
 for o, scores in smol["test"].items():
-    order = ("warm", "warm_best", "last", "last_best")
-    for name, found in ((x, scores[x]) for x in order if x in scores):
+    for name, found in ((x, scores[x]) for x in ORDER if x in scores):
         told = "warm start" if name.startswith("warm") else "last round"
         if "temperature" in found:
             told += f" at its best temperature, {found['temperature']:g}"
