@@ -29,6 +29,7 @@ BY_GAME = (  # shares of all games, whose number the file's config tells
     "by_opener",
     "by_other",
 )
+ROUNDING = 2e-4  # what five significant digits of the values may do to an end
 Way = tuple[tuple[str, Any], ...]  # from the top down: key, and what it is a key of
 
 
@@ -67,24 +68,29 @@ def derived(made: dict[str, Any]) -> dict[str, Any]:
         if bounds_of(found["metric"]):
             again = gaps(found["pairs"], found["base"]["value"], found["metric"])
             for name in ("self", "cross", "lost"):
-                found[name] |= _ends(again[name])
+                _update(found[name], again[name])
     for variant in made.get("variants", {}).values():  # of the sweep
         for name, lists in variant["rounds"].items():
             ends = [run[-1] for run in lists if run[-1] is not None]
             if len(ends) > 1 and (bounds := bounds_of(name)):
-                variant["last"][name] |= _ends(seed_interval(ends, bounds=bounds))
+                _update(variant["last"][name], seed_interval(ends, bounds=bounds))
     for path, number in numbers(made):
         values = [v for v in number["values"] if v is not None]
         keys = [key for key, _ in path]
         bounds = SIGNED if "correlation" in keys else bounds_of(keys[-1])
         if bounds and len(values) > 1 and "transfer" not in keys:
             games = games_behind(path, len(values))
-            number |= _ends(seed_interval(values, bounds=bounds, games=games))
+            if games or len(set(values)) > 1 or values[0] not in bounds:
+                again = seed_interval(values, bounds=bounds, games=games)
+                _update(number, again)
     return made
 
 
-def _ends(number: dict[str, Any]) -> dict[str, Any]:
-    return {end: number[end] for end in ("low", "high")}
+def _update(number: dict[str, Any], again: dict[str, Any]) -> None:
+    """The ends of ``again``, unless they differ by the rounding of the values alone."""
+    for end in ("low", "high"):
+        if number[end] is None or abs(number[end] - again[end]) > ROUNDING:
+            number[end] = again[end]
 
 
 def arguments(p: argparse.ArgumentParser) -> None:

@@ -226,7 +226,7 @@ def test_a_second_model_has_rows_of_its_own(tmp_path):
     warm = "smollm2-135m-q4_1-warm"
     assert rows["semi-points", None]["verdict"] == NOT_RUN
     assert rows["semi-points", warm]["verdict"] == "illustrates"
-    assert rows["semi-per-deal", warm]["verdict"] == "does not illustrate"
+    assert rows["coop-dialogues", warm]["verdict"] == "does not illustrate"
     assert "warm start" in rows["semi-points", warm]["sentence"]
     assert rows["semi-points", warm]["taught"] == "strategy"
     assert rows["semi-points", warm]["title"].startswith("SmolLM2-135M-Instruct")
