@@ -9,6 +9,7 @@ takes those of ``spine`` where the configuration is the same. What
 ``groups``    group: {label: name of a variant}; one variant may stand in several
 ``variants``  name: {
                   ``changes``: what differs from the standard run,
+                  ``commit``: what it was made on,
                   ``seeds``: the seeds played,
                   ``stopped``: {seed: why it could learn no more}, mostly empty,
                   ``rounds``: {metric: one list for each seed, a value a round},
@@ -155,7 +156,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Play what is missing of the groups in ``only`` (all by default; nothing if
     ``recorded``), at most ``seeds`` seeds of each variant, then write all that is
-    there to ``out`` and return it."""
+    there to ``out`` and return it. What ``out`` holds of variants of which fewer seeds
+    are there stays, with the commit that it was made on."""
     known = groups()
     if unknown := set(only) - set(known):
         raise ValueError(
@@ -167,20 +169,34 @@ def sweep(
             for seed in range(min(seeds, variant.seeds)):
                 play(variant, seed, runs, spine)
                 tell(f"{group}, {label}: seed {seed}")
-    found = {name: collect(v, runs, spine) for name, v in named().items()}
+    made = provenance()
+    before = json.loads(out.read_text("utf-8")) if out.exists() else {}
+    found = _earlier(before)
+    for name, v in named().items():
+        collected = collect(v, runs, spine) or {"seeds": []}
+        if len(collected["seeds"]) >= max(1, len(found.get(name, {}).get("seeds", ()))):
+            found[name] = collected | {"commit": made["commit"]}
     result = {
-        "provenance": provenance(),
+        "provenance": made,
         "config": asdict(Variant().config(0, runs, spine)) | {"test_games": TEST_GAMES},
         "groups": {
-            g: {label: n for label, v in by.items() if found[n := name_of(v)]}
+            g: {label: n for label, v in by.items() if (n := name_of(v)) in found}
             for g, by in known.items()
         },
-        "variants": {name: f for name, f in found.items() if f},
+        "variants": {name: found[name] for name in named() if name in found},
         "exact": {f"{lam:g}": references(lam) for lam in LAMBDAS},
-        "bases": _bases(runs),
+        "bases": before.get("bases", {}) | _bases(runs),
     }
     save(result, out, compact=True)
     return result
+
+
+def _earlier(before: dict[str, Any]) -> dict[str, Any]:
+    """The variants of a file that was recorded before, each with its commit; those
+    that are no longer played are left out."""
+    commit = before.get("provenance", {}).get("commit")
+    variants = before.get("variants", {})
+    return {n: {"commit": commit} | v for n, v in variants.items() if n in named()}
 
 
 def _bases(runs: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 recorded as that."""
 
 import json
+import shutil
 
 import pytest
 
@@ -51,6 +52,30 @@ def test_a_sweep_is_whole_and_goes_on_where_it_stopped(small, tmp_path, monkeypa
     assert set(COUNTED) < set(v["rounds"])
     assert v["test"]["agreement"]["n"] == 2 and "low" in v["test"]["agreement"]
     assert set(written["exact"]["-1"]) == {"random", "nash", "utilitarian"}
+
+
+def test_variants_whose_runs_are_not_there_stay_with_their_commit(small, tmp_path):
+    able, _ = map(name_of, small)
+    out, runs = tmp_path / "sweep.json", tmp_path / "runs"
+    played = sweep(runs, tmp_path, out, only=["able"], tell=lambda line: None)
+    earlier = {"seeds": [0], "last": {}}
+    there = json.loads(out.read_text("utf-8"))
+    there["variants"] = {
+        able: there["variants"][able] | {"seeds": [0], "commit": "old"},
+        name_of(small[1]): earlier,
+        "filter=forgotten": earlier,
+    }
+    there["provenance"]["commit"] = "older"
+    out.write_text(json.dumps(there), "utf-8")
+    found = sweep(runs, tmp_path, out, recorded=True)["variants"]
+    assert set(found) == {able, name_of(small[1])}
+    assert found[able] == played["variants"][able]
+    assert found[name_of(small[1])] == earlier | {"commit": "older"}
+    shutil.rmtree(runs)
+    again = sweep(runs, tmp_path, out, recorded=True)["variants"]
+    for name, v in found.items():
+        assert again[name]["commit"] == v["commit"] is not None
+        assert again[name]["seeds"] == v["seeds"]
 
 
 def test_a_run_that_can_learn_no_more_is_recorded_as_that(small, tmp_path):
