@@ -63,7 +63,7 @@ TRAINING: dict[str, Any] = {
     "batch": 4,
     "accumulate": 2,  # activations of 2 samples at a time, for memory
 }
-TEMPERATURES = (0.7, 0.5, 0.3, 0.1)  # the best one is chosen on the development split
+TEMPERATURES = (0.7, 0.5, 0.3, 0.1, 0.0)  # 0: the likeliest token
 TEMPERS = ("fair", "blind")
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 RECORDED = (
