@@ -86,11 +86,18 @@ def _rounds(p: argparse.ArgumentParser) -> None:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in text.split(","))
+    try:
+        return tuple(int(n) for n in text.split(","))
+    except ValueError as e:
+        told = f"whole numbers with commas, one for each round; got {text!r}"
+        raise argparse.ArgumentTypeError(told) from e
 
 
 def _lam(text: str) -> float:
-    return _objective(text).lam
+    try:
+        return _objective(text).lam
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from e
 
 
 def _go_rounds(given: argparse.Namespace) -> int:
@@ -322,7 +329,15 @@ def _mend(out: Path) -> None:
 def _objective(told: str):
     from .rules import OBJECTIVES, Objective
 
-    return OBJECTIVES[told] if told in OBJECTIVES else Objective(float(told))
+    if told in OBJECTIVES:
+        return OBJECTIVES[told]
+    try:
+        return Objective(float(told))
+    except ValueError as e:
+        raise ValueError(
+            f"an objective is {', '.join(OBJECTIVES)} or lambda, a number from -1 to "
+            f"1; got {told!r}"
+        ) from e
 
 
 def _player(name: str, given: argparse.Namespace):

@@ -29,7 +29,8 @@ PLAIN = set(
     "peft_type task_type base_model_name_or_path revision peft_version auto_mapping "
     "inference_mode r lora_alpha lora_dropout target_modules exclude_modules "
     "fan_in_fan_out use_rslora layers_to_transform layers_pattern rank_pattern "
-    "alpha_pattern megatron_core qalora_group_size init_lora_weights".split()
+    "alpha_pattern megatron_core qalora_group_size init_lora_weights "
+    "target_parameters".split()
 )
 OFF: tuple = (None, False, "none", [], {})
 
@@ -117,9 +118,9 @@ def at_work(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _swapped(model: Any) -> Iterator[None]:
-    layers = [m for m in model.modules() if hasattr(m, "lora_A")]
+    layers = _layers(model)
     trained = [p for n, p in model.named_parameters() if "lora_" in n]
-    weights = [m.base_layer.weight for m in layers]
+    weights = [_weight(m) for m in layers]
     fold = all(w.is_floating_point() for w in weights)
     swapped = weights if fold else trained
     kept = [p.data for p in swapped]
@@ -145,7 +146,7 @@ def _folded(model: Any, layers: list, trained: list, fold: bool) -> list:
         forget(model)
         made = []
         for m in layers:
-            w = m.base_layer.weight.data
+            w = _weight(m).data
             made.append((w.float() + m.get_delta_weight("default")).to(w.dtype))
         model.__dict__["_folded"] = (state, made)
     return model.__dict__["_folded"][1]
@@ -194,7 +195,7 @@ def load(model: Any, folder: Path) -> Any:
             f"layer no tensor ({odd[0]}, ...)"
         )
     words = bare(lora).get_input_embeddings().weight
-    if any(m.base_layer.weight is words for m in _layers(lora)):
+    if any(_weight(m) is words for m in _layers(lora)):
         raise ValueError(
             f"the adapter in {folder} changes the embeddings (or a head that shares "
             f"their weights), and this kit folds in linear layers alone. {MERGE}."
@@ -204,6 +205,14 @@ def load(model: Any, folder: Path) -> Any:
 
 def _layers(model: Any) -> list[Any]:
     return [m for m in model.modules() if hasattr(m, "lora_A")]
+
+
+def _weight(layer: Any) -> Any:
+    """What an adapted layer updates: a linear layer's weight, or by its name a
+    parameter that holds the experts of a mixture (``peft``'s ``ParamWrapper``)."""
+    if name := getattr(layer, "parameter_name", None):
+        return getattr(layer.get_base_layer(), name)
+    return layer.base_layer.weight
 
 
 def _must_be_plain(folder: Path) -> None:

@@ -160,6 +160,37 @@ def played(
         work.close()
 
 
+def adapter_fault(model: Any) -> str:
+    """What keeps an adapter on all linear layers from being trained beside the weights
+    of ``model`` and played folded into them, found on a small copy; or nothing. Some
+    layers read a weight themselves, past the adapter on it."""
+    twin = small_copy(model)
+    if twin is None:
+        return ""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            twin = adapters.attach(twin, 2, seed=0)
+            for name, p in twin.named_parameters():
+                if "lora_B" in name:
+                    p.data.normal_(0, 0.1)
+        return folding_fault(twin, equal)
+    except Exception as e:
+        return f"one on all linear layers fails: {reason(e)}"
+
+
+@torch.no_grad()
+def folding_fault(model: Any, near: Callable[[Tensor, Tensor], str]) -> str:
+    """Whether an adapted ``model`` says the same with its adapter folded into the
+    weights and beside them: what keeps it from that, or nothing."""
+    ids = tokens(model, 0, 9)
+    beside = own.logits(model, ids)
+    with adapters.at_work(model):
+        if fault := near(own.logits(model, ids), beside):
+            return f"some layers read their weights past it ({fault})"
+    return ""
+
+
 def kind_of(model: Any) -> str:
     """What decides the route of a model: its class and all of its configuration."""
     config = model.config.to_dict() | {"_name_or_path": "", "transformers_version": ""}

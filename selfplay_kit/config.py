@@ -49,7 +49,8 @@ class Config:
     draw: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "draw", tuple(self.draw))
+        if isinstance(self.draw, list):
+            object.__setattr__(self, "draw", tuple(self.draw))
         for f in fields(self):
             _must_be(f.name, getattr(self, f.name), str(f.type))
         Objective(self.lam)
@@ -88,12 +89,19 @@ class Config:
                 f"{self.rounds} rounds; got {len(self.draw)} numbers. "
                 "rounds.kept_counts reads those of another run."
             )
+        if self.draw and max(self.draw) > 2 * self.games:
+            raise ValueError(
+                f"draw asks for {max(self.draw)} views in a round, and {self.games} "
+                f"games have {2 * self.games}: play as many games as the run that the "
+                "numbers are of"
+            )
         if self.draw and not drawing:
             raise ValueError("draw is for filter='drawn' and rule='clone' alone")
 
 
 LEAST: dict[str, float] = dict.fromkeys(("games", "group", "batch", "accumulate"), 1)
-LEAST |= {"at_once": 1} | dict.fromkeys(("rounds", "lora", "kl", "temperature"), 0)
+LEAST |= {"at_once": 1}
+LEAST |= dict.fromkeys(("rounds", "lora", "kl", "temperature", "seed"), 0)
 ABOVE_0 = ("epochs", "lr", "partner_share")
 
 
@@ -122,6 +130,8 @@ def _must_be(name: str, value: Any, kind: str) -> None:
         raise ValueError(f"{name} is a finite number; got {value!r}")
     if name in LEAST and value < LEAST[name]:
         raise ValueError(f"{name} is {LEAST[name]:g} or more; got {value!r}")
+    if name == "seed" and value >= 2**63:
+        raise ValueError(f"{name} is below 2**63; got {value!r}")
     if name in ABOVE_0 and value <= 0:
         raise ValueError(f"{name} is above 0; got {value!r}")
     if name == "partner_share" and value > 1:

@@ -58,6 +58,12 @@ def kept_views(folder: str | Path, number: int) -> list[View]:
             f"{folder} was trained by {config.rule}, which keeps no games: every game "
             "counts there, by its advantage"
         )
+    if config.filter == "drawn" and number >= len(config.draw):
+        raise RunError(
+            f"{folder} says for {len(config.draw)} rounds how many views to draw, and "
+            f"no round learned from round {number}: ask for one from 0 to "
+            f"{len(config.draw) - 1}"
+        )
     return keep(config, number + 1, views(rounds[number].games()))
 
 

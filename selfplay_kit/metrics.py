@@ -280,10 +280,19 @@ def seed_interval(
     ``bounds`` (:data:`SHARE`, or :data:`SIGNED` for correlations and differences of
     shares) keep the interval inside, see :func:`t_interval`, which ``games`` is for.
     ``fresh`` gives the interval for the value of one more seed, not for the mean.
+    ``ValueError`` for no values, one that is not finite, or one outside ``bounds``.
     """
     import numpy as np
     from scipy import stats
 
+    low, high = bounds or (-np.inf, np.inf)
+    odd = [x for x in values if not (np.isfinite(x) and low - 1e-9 <= x <= high + 1e-9)]
+    if odd or not len(values):
+        within = f" from {low:g} to {high:g}" if bounds else ""
+        raise ValueError(
+            f"an interval over seeds needs a finite number{within} of each seed; got "
+            f"{', '.join(map(str, odd)) or 'no seed'}"
+        )
     mean, n = float(np.mean(values)), len(values)
     if n < 2:
         return {"value": mean, "low": None, "high": None, "n": n}

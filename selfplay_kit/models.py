@@ -172,6 +172,7 @@ def load_model(
     adapters.must_fit(folder, card, lm.base, lm.report.source)
     _must_speak_alike(folder, lm.tokenizer)
     lm.model = adapters.load(lm.model, folder)
+    _must_fold(folder, lm)
     lm.report = make_report(
         lm.model,
         str(name),
@@ -306,6 +307,22 @@ def _must_speak_alike(folder: Path, tokenizer: Any) -> None:
                 f"has. {adapters.MERGE}, and its tokenizer into the same folder. (Or "
                 "delete the tokenizer beside it, if it was trained with the base's.)"
             )
+
+
+def _must_fold(folder: Path, lm: LanguageModel) -> None:
+    """``ValueError`` where play, with the adapter folded into the weights, would not
+    be what was trained. Only layers that the fast path can't run may do that."""
+    from . import agreement, decode
+
+    if decode.route_of(lm.model).play == "fast":
+        return
+    half = lm.model.dtype.itemsize < 4
+    near = agreement.alike if half else agreement.close
+    if fault := agreement.folding_fault(lm.model, near):
+        raise ValueError(
+            f"the adapter in {folder} can't be played by this kit: {fault}. "
+            f"{adapters.MERGE}."
+        )
 
 
 def _lasting(name: str, origin: str) -> str:

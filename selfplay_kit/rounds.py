@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import adapters, files
+from . import adapters, agreement, files
 from .cloning import FILTERS, View, make_sample, views
 from .config import Config
 from .dialogue import prompt_digest
@@ -245,6 +245,12 @@ def _can_learn(config: Config, base: LanguageModel) -> None:
             f"{config.base} carries an adapter of rank {have}, and a run goes on with "
             f"that one: leave lora out or ask for {have}; got {config.lora}"
         )
+    if config.rounds and config.lora and not have:
+        if fault := agreement.adapter_fault(base.model):
+            raise RunError(
+                f"{config.base} can't be trained by an adapter (lora={config.lora}): "
+                f"{fault}. Train whole weights (lora=0, precision='fp32')."
+            )
     if config.rounds and not config.lora:
         try:
             must_be_trainable(base)

@@ -184,3 +184,20 @@ def test_rounds_of_one_game_each_are_shown_without_an_interval(tiny_base, out, c
     assert main([*words, "--no-preflight", "--out", str(out.parent / "run")]) == 0
     said = capsys.readouterr().out
     assert "points per player, " in said and "[" not in said
+
+
+@pytest.mark.parametrize("given", ["hard", "", "2", "nan", "1,5"])
+def test_an_objective_that_is_none_is_refused_in_words(out, capsys, given):
+    said = "objective is semi, coop, strict or lambda"
+    assert play(out, "fair", "fair", "--objective", given) == 1
+    assert said in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(SystemExit):
+        main(["rounds", "--objective", given, "--out", str(out)])
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_numbers_of_views_that_are_none_are_refused_in_words(out, capsys):
+    with pytest.raises(SystemExit):
+        main(["rounds", "--draw", "3,x", "--out", str(out)])
+    assert "one for each round; got '3,x'" in " ".join(capsys.readouterr().err.split())

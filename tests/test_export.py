@@ -59,6 +59,11 @@ def a_run(tmp_path_factory):
     return folder, config
 
 
+def test_a_round_that_no_number_of_views_is_given_for_is_refused(a_run):
+    with pytest.raises(RunError, match=r"says for 1 rounds .* ask for one from 0 to 0"):
+        kept_views(a_run[0], 1)
+
+
 def test_the_kept_views_are_those_that_the_next_round_learned_from(a_run):
     folder, config = a_run
     assert read_config(folder) == config

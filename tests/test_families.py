@@ -10,7 +10,7 @@ transformers = pytest.importorskip("transformers")
 
 from selfplay_kit import adapters, agreement, attention, decode, tiny  # noqa: E402
 from selfplay_kit.decode import Rows  # noqa: E402
-from selfplay_kit.models import load_model  # noqa: E402
+from selfplay_kit.models import load_model, save_model  # noqa: E402
 from selfplay_kit.training import IGNORE, Sample, weighted_loss  # noqa: E402
 
 WORDS, NEAR, WINDOW = 61, 2e-3, 6
@@ -211,6 +211,65 @@ def test_under_an_adapter_too(family, loaded):
                 p.normal_(0, 0.1)
     plays_by_its_own(lm.model)
     learns_by_its_own(lm)
+
+
+EXPERT = {
+    "mixtral": {"num_local_experts": 4},
+    "olmoe": {"num_experts": 4, "num_experts_per_tok": 2},
+    "qwen3_moe": {},
+}
+
+
+@pytest.mark.parametrize("family", EXPERT)
+def test_an_adapter_on_fused_experts_is_folded_saved_and_read_again(
+    family, loaded, tmp_path
+):
+    """``peft`` adapts experts by the name of a parameter, not as linear layers."""
+    lm = loaded(family, **EXPERT[family])
+    lm.model = adapters.attach(lm.model, 2, seed=0)
+    with torch.no_grad():
+        for n, p in lm.model.named_parameters():
+            if "lora_B" in n:
+                p.normal_(0, 0.1)
+    names = {getattr(m, "parameter_name", None) for m in lm.model.modules()}
+    assert {"down_proj", "gate_up_proj"} <= names
+    plays_by_its_own(lm.model)
+    learns_by_its_own(lm)
+    assert not agreement.folding_fault(lm.model, agreement.equal)
+    save_model(lm, tmp_path / "adapter")
+    again = load_model(tmp_path / "adapter", "fp32")
+    ids = words(0, 9)
+    assert off(own(lm.model, ids), own(again.model, ids)) < NEAR
+
+
+@pytest.mark.parametrize(
+    "family, said",
+    [
+        ("jamba", "read their weights past it"),
+        ("llama4_text", "fails"),
+        ("mamba", "incompatible with Mamba"),
+        ("qwen3", ""),
+        ("mistral", ""),
+    ],
+)
+def test_an_adapter_that_would_play_otherwise_than_it_trains_is_noticed(family, said):
+    more = {"num_experts": 2} if family == "jamba" else {}
+    fault = agreement.adapter_fault(random_model(family, **more))
+    assert said in fault and bool(said) == bool(fault)
+
+
+def test_an_adapter_that_would_play_otherwise_than_it_trained_is_refused(
+    loaded, tmp_path
+):
+    lm = loaded("jamba", num_experts=2)
+    lm.model = adapters.attach(lm.model, 2, seed=0)
+    with torch.no_grad():
+        for n, p in lm.model.named_parameters():
+            if "lora_B" in n:
+                p.normal_(0, 0.1)
+    save_model(lm, tmp_path / "adapter")
+    with pytest.raises(ValueError, match=r"can't be played.*past it.*Merge"):
+        load_model(tmp_path / "adapter", "fp32")
 
 
 @pytest.mark.parametrize("family, window", [("mistral", 50), ("gpt_neo", 96)])

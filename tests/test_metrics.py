@@ -1,6 +1,7 @@
 """Metrics on games small enough to count by hand, and their intervals."""
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -360,3 +361,21 @@ def test_what_every_seed_agrees_on_is_as_sure_as_there_are_games(whole, n):
     assert (m["low"], m["high"]) == pytest.approx(ends, abs=1e-9)
     bare = seed_interval([whole] * 3, bounds=SHARE)
     assert bare["low"] == bare["high"] == whole
+
+
+@pytest.mark.parametrize("games", [None, 30])
+@pytest.mark.parametrize(
+    ("values", "bounds"),
+    [
+        ([], None),
+        ([math.nan], None),
+        ([math.nan, 1.0], SHARE),
+        ([0.1, math.inf], SHARE),
+        ([2.0, 2.0], SHARE),
+        ([-0.5, 0.2], SHARE),
+        ([-1.5, 0.2], SIGNED),
+    ],
+)
+def test_an_interval_over_seeds_wants_numbers_that_can_be(values, bounds, games):
+    with pytest.raises(ValueError, match="interval over seeds needs a finite number"):
+        seed_interval(values, bounds=bounds, games=games)

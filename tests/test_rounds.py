@@ -321,6 +321,13 @@ def test_a_config_that_can_not_be_read_is_refused(copied, config):
         ({"games": True}, "games is a whole number; got True"),
         ({"games": "500"}, "games is a whole number; got '500'"),
         ({"seed": "0"}, "seed is a whole number"),
+        ({"seed": -1}, "seed is 0 or more; got -1"),
+        ({"seed": 2**63}, "seed is below 2"),
+        ({"draw": 5}, "draw is whole numbers above 0; got 5"),
+        (
+            {"filter": "drawn", "rounds": 1, "games": 8, "draw": (17,)},
+            "17 views in a round, and 8 games have 16",
+        ),
         ({"base": None}, "base is text; got None"),
         ({"checkpointing": 1}, "checkpointing is True or False"),
         ({"filter": "drawn"}, "draw how many views.*10 rounds; got 0"),
@@ -355,6 +362,15 @@ def test_a_control_draws_as_many_views_as_the_filtered_run_kept(config, whole):
     assert run(control, folder)[-1].metrics == done[-1].metrics, "it is found again"
     with pytest.raises(RunError, match="draw"):
         run(replace(control, draw=(*counts[:-1], 1)), folder)
+
+
+def test_an_adapter_that_can_not_be_trained_is_refused_before_play(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rounds.agreement, "adapter_fault", lambda model: "layers pass")
+    with pytest.raises(RunError, match=r"by an adapter \(lora=2\): layers pass"):
+        run(replace(config, lora=2), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_base_is_refused(tmp_path):
