@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from html import escape
 from math import exp, log2
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ class Dashboard(Panel):
     It shows itself below the cell that starts the run: curves of ``metric`` and of
     the share of deals, what each round kept of the one before, the first game of the
     latest round, and the time left, estimated from the phases so far. Where nobody
-    watches (or ``live`` is false) it prints plain lines, ``label`` before each.
+    watches (or ``live`` is false) it prints plain lines, ``label`` before each. With
+    ``fold`` a complete run takes one line: the rest folds away, or was not printed.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Dashboard(Panel):
         *,
         label: str = "",
         live: bool | None = None,
+        fold: bool = False,
     ):
         self.config, self.metric, self.label = config, metric, label
+        self.fold = fold
         self.rounds: list[Round] = []
         quiet = not (watched() if live is None else live)
         self._line = progress(label) if quiet else None
@@ -107,7 +111,7 @@ class Dashboard(Panel):
     def progress(self, what: str, done: int, of: int) -> None:
         """Note a step, such as ``("round 3: play", 120, 500)``."""
         if self._line:
-            return self._line(what, done, of)
+            return None if self.fold else self._line(what, done, of)
         self._place()
         now = time.perf_counter()
         if done < of and now - self._said_at < 0.25:
@@ -132,18 +136,31 @@ class Dashboard(Panel):
     def on_round(self, whole: Round) -> None:
         """Note a whole round, just played or found in the folder."""
         self.rounds.append(whole)
+        last = whole.number >= self.config.rounds
         if self._line:
             row = "round {}: {} points, deals {}, kept {}".format(*self._row(whole))
-            print(f"{self.label}{row}", flush=True)
+            if last or not self.fold:
+                row = self._summary() if self.fold else row
+                print(f"{self.label}{row}", flush=True)
             return
         self._place()
-        now, last = time.perf_counter(), whole.number >= self.config.rounds
+        now = time.perf_counter()
         if last or now - self._drawn_at > 1:  # a folder's rounds come all at once
             self._body.value, self._drawn_at = self.still(), now
+        if last and self.fold:
+            told = f"<summary>{escape(self._summary())}</summary>"
+            self._body.value = f"<details>{told}{self._body.value}</details>"
         if last:
             told = f"{self.label}the run is complete."
             self._said.value = shown.note(told[0].upper() + told[1:])
             self._bar.value = 1
+
+    def _summary(self) -> str:
+        """A run in one line: its first round and its last."""
+        ends = [self._row(self.rounds[i]) for i in (0, -1)]
+        points, deals = (" → ".join(row[i] for row in ends) for i in (1, 2))
+        name = self.metric.replace("_", " ")
+        return f"rounds 0 to {self.rounds[-1].number}: {name} {points}, deals {deals}"
 
     def _row(self, r: Round) -> tuple[str, ...]:
         kept = r.metrics["training"]

@@ -184,6 +184,27 @@ def test_where_nobody_watches_there_are_plain_lines(placed, capsys, monkeypatch)
     assert second.endswith(", kept 38 %") and placed == []
 
 
+def test_a_complete_run_folds_into_one_line(placed, capsys):
+    live = Dashboard(SimpleNamespace(rounds=1), label="semi, ", live=True, fold=True)
+    quiet = Dashboard(SimpleNamespace(rounds=1), label="semi, ", live=False, fold=True)
+    for board in (live, quiet):
+        board.progress("round 0: play", 8, 8)
+        board.on_round(a_round(0))
+        assert "<details" not in board._body.value and not capsys.readouterr().out
+        board.progress("round 1: train", 1, 1)
+        if board is live:
+            board.on_round(a_round(1))
+            assert not capsys.readouterr().out
+    quiet.on_round(a_round(1))
+    points = sum(sum(t.points) for t in GAMES) / 16
+    line = f"rounds 0 to 1: mean points {points:.2f} → {points:.2f}, deals "
+    (printed,) = capsys.readouterr().out.splitlines()
+    assert printed.startswith(f"semi, {line}")
+    body = live._body.value
+    assert body.startswith(f"<details><summary>{line}") and "Rounds so far" in body
+    assert placed == [live] and "<details" not in live.still()
+
+
 @pytest.mark.slow
 def test_the_dashboard_takes_what_a_real_run_tells(tiny_base, tmp_path, placed):
     from selfplay_kit.rounds import Config, run

@@ -41,9 +41,8 @@ here = notebook.setup(PROFILE, torch=True)
 # So when its scores climb below, rounds of self-play are *selecting among, and
 # sharpening, what it imitated*. You see how the algorithm works and what it
 # depends on. You see no evidence about pre-trained models; for that, read the
-# paper. Every claim below therefore stands beside its control.
-
-# %% [markdown]
+# paper. That is why every claim below comes with its control.
+#
 # ## The loop
 #
 # Each round: play K games of the model against itself; compute the reward of
@@ -70,15 +69,19 @@ configs["semi"]
 # go up? Up to what? Two players share a pool that is worth 10 points to each,
 # and a perfect cooperative pair makes about 15 points together.
 #
-# - *semi* (λ = 0): each wants its own points. Points a player at the end?
-# - *coop* (λ = 1): both want the sum. Joint points at the end?
-# - *strict* (λ = −1): what one gains the other loses. Share of games that end
-#   in a deal?
-
-# %% [markdown]
+# - *semi* (λ = 0): each wants its own points. How many points per player at the
+#   end?
+# - *coop* (λ = 1): both want the sum. How many joint points? More, or fewer, than
+#   a pair that exchanges no information makes?
+# - *strict* (λ = −1): what one gains the other loses. How many of a hundred games
+#   end in a deal?
+#
 # ### Run
 #
-# How long will it take? One small batch tells.
+# The first cell plays one small batch and says how long the runs will take. Each run
+# goes into a folder of its own. If you stop it, run the cell again: it goes on after
+# the last whole round. A dashboard shows each run while it goes on, and folds into
+# one line when the run is complete.
 
 # %%
 import random
@@ -99,10 +102,6 @@ round_seconds = (time.perf_counter() - started) * 4 * 2.5  # 4 quarters; trainin
 minutes = round_seconds * (ROUNDS + 1) * len(configs) / 60
 print(f"expect about {minutes:.1f} minutes for the three runs below")
 
-# %% [markdown]
-# Each run goes into a folder of its own. If you stop it, run the cell again: it
-# goes on after the last whole round. A dashboard shows each run while it goes on.
-
 # %%
 from selfplay_kit.rounds import run
 from selfplay_kit.watch import Dashboard
@@ -112,9 +111,9 @@ folders = {n: here.runs / "05" / f"{n}-{mark}" for n in configs}
 live = {}
 started = time.perf_counter()
 for name, config in configs.items():
-    board = Dashboard(config, label=f"{name}, ")
-    told = {"progress": board.progress, "on_round": board.on_round}
-    live[name] = run(config, folders[name], **told)
+    board = Dashboard(config, label=f"{name}, ", fold=True)
+    hooks = {"progress": board.progress, "on_round": board.on_round}
+    live[name] = run(config, folders[name], **hooks)
 spent = time.perf_counter() - started
 notebook.record("rounds_seconds", spent)
 print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
@@ -122,19 +121,22 @@ print(f"three runs of {ROUNDS} rounds of {K} games: {spent:.0f} s")
 # %% [markdown]
 # ## The main figure
 #
-# The coloured line is the run that you just made; its band is a 95 % bootstrap
-# interval over scenarios (they are drawn again and again from those played, with
-# repetition, and 95 in 100 such draws have their mean within the band). The grey, dotted line is *recorded*: the mean of
-# several seeds that we ran before, with the t interval between seeds (of shares on the
-# logit scale, so it never leaves 0 to 100 %). The two open
-# circles are the paper's GPT-3.5 before training and in its best round, drawn at the
-# right edge, whichever round that was: another model, put there for scale. The dashed line is a pair that needs no words **(exact)**: the
-# first asks for what is best for both as far as its *own* values tell, the second
-# says yes.
+# - *Coloured*: the run that you just made, with a 95 % bootstrap interval over
+#   scenarios (they are drawn again and again from those played, with repetition;
+#   95 in 100 such draws have their mean within the band).
+# - *Grey, dotted*: **recorded**, the mean of several seeds that we ran before,
+#   with the t interval between seeds (for shares on the logit scale, so that it
+#   never leaves 0 to 100 %).
+# - *Green, dashed*: a **blind pair**, which needs no words **(exact)**. The first
+#   player asks for what is best for both as far as its *own* values tell; the
+#   second says yes.
+# - *Open circles*: the paper's GPT-3.5, before training and in its best round,
+#   drawn at the right edge whichever round that was. It is another model, put
+#   there for scale.
 
 # %%
 import json
-from statistics import fmean
+from statistics import fmean, mode
 
 import matplotlib.pyplot as plt
 
@@ -142,13 +144,13 @@ from selfplay_kit import data, plots
 from selfplay_kit.rules import scenarios
 from selfplay_kit.talk import blind_joint
 
-pool = scenarios("test")
 spine = json.loads(data.path("reference/spine.json").read_text("utf-8"))
 seeds = spine["config"]["seeds"]
+blind = fmean(map(blind_joint, scenarios("test")))  # of the pair, exact
 ROUND = "round of self-play (0 is the base)"
 PAPER = {"semi": (0.4, 5.8), "coop": (0.7, 12.1)}
 WANTED = (
-    ("semi", "mean_points", "points a player"),
+    ("semi", "mean_points", "points per player"),
     ("coop", "mean_joint", "joint points, X + Y"),
 )
 
@@ -156,15 +158,15 @@ WANTED = (
 # %%
 def draw(ax, rows, metric, scale=1, **look):
     """One curve: a metric over the rows of a run, with its band."""
-    found = [r[metric] for r in rows]
-    parts = {e: [scale * f[e] for f in found] for e in ("value", "low", "high")}
+    cells = [r[metric] for r in rows]
+    parts = {e: [scale * c[e] for c in cells] for e in ("value", "low", "high")}
     plots.curve(ax, parts.pop("value"), **parts, **look)
 
 
-def panels(legend="lower right"):
+def panels(wanted=WANTED, legend="lower right"):
     """Two axes, and what belongs into each: (axis, objective, metric)."""
     axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
-    for ax, (name, metric, label) in zip(axes, WANTED):
+    for ax, (name, metric, label) in zip(axes, wanted):
         yield ax, name, metric  # what follows is done when it is drawn
         ax.set(xlabel=ROUND, ylabel=label, title=f"{name}: {label}")
         ax.set_ylim(bottom=0)
@@ -173,16 +175,16 @@ def panels(legend="lower right"):
 
 
 # %% alt="Points over rounds, live run and recorded seeds, semi-competitive and cooperative"
-told = f"recorded, {seeds} seeds"
 for k, (ax, name, metric) in enumerate(panels()):
-    draw(ax, spine["runs"][name]["rounds"], metric, k=6, label=told)
+    label = f"recorded, {seeds} seeds"
+    draw(ax, spine["runs"][name]["rounds"], metric, k=6, label=label)
     rows = [r.metrics for r in live[name]]
     draw(ax, rows, metric, k=k, label="live, one seed")
-    blind = fmean(map(blind_joint, pool)) / (1 if name == "coop" else 2)
-    ax.axhline(blind, color=plots.GREEN, ls="--", label="a blind pair, exact")
+    level = blind if name == "coop" else blind / 2
+    ax.axhline(level, color=plots.GREEN, ls="--", label="a blind pair, exact")
     look = {"mfc": "none", "ms": 9, "color": "black"}
-    told = "the paper's GPT-3.5: before, best round"
-    ax.plot([0, 10], PAPER[name], "o", label=told, **look)
+    label = "the paper's GPT-3.5: before, best round"
+    ax.plot([0, 10], PAPER[name], "o", label=label, **look)
 
 # %% [markdown]
 # *The figure: two panels, points over rounds. Left the points of a player under
@@ -191,71 +193,96 @@ for k, (ax, name, metric) in enumerate(panels()):
 #
 # ### Explain
 #
-# What climbs? Points are (how often there is a deal) × (points in a deal). The
-# table takes them apart, for the recorded seeds.
-
+# What you predicted, and what happened in the recorded runs, on test scenarios
+# that no round has trained on:
 
 # %%
-def cell(row, metric, percent=False):
-    if metric not in row or row[metric]["low"] is None:
-        return "–"
-    scale = 100 if percent else 1
-    a, b, c = (row[metric][k] * scale for k in ("value", "low", "high"))
-    if percent:
-        return f"{a:.0f} % [{b:.0f}, {c:.0f}]"
-    return f"{a:.2f} [{b:.2f}, {c:.2f}]"
+from IPython.display import Markdown, display
+
+from selfplay_kit.ledger import shown
+
+test = spine["test"]
+for player in ("last", "last_best"):  # or the sentence below would be wrong
+    assert test["coop"][player]["mean_joint"]["high"] < blind
 
 
+def change(name, metric, unit=""):
+    """From the base to the last round of a run, on the test split."""
+    return " to ".join(shown(test[name][k][metric], unit) for k in ("base", "last"))
+
+
+Markdown(f"""
+- **Semi** climbs from {change("semi", "mean_points")} points per player.
+- **Coop** climbs from {change("coop", "mean_joint")} joint points: *below* the
+  blind pair, which needs no words and makes {blind:.2f}.
+- **Strict**: a deal in {change("strict", "agreement", "share")} of games.
+""")
+
+# %% [markdown]
+# (Means of the seeds; in brackets the 95 % interval between them.) So ten rounds of
+# cooperation end with a pair that earns *less* than one whose first player asks
+# blindly and whose second obeys. That holds at its best temperature, too: see the
+# table of the controls.
+#
+# What was it that climbed? Points are (how often there is a deal) × (points in a
+# deal). The table takes them apart, on the games that the recorded runs played
+# while training.
+
+# %%
 rows = []
 for name in LAMBDA:
     for row in spine["runs"][name]["rounds"][::10]:
         shares = ("agreement", "pareto_agreed", "joint_optimal")
-        percents = [cell(row, metric, True) for metric in shares]
-        points = cell(row, "mean_points")
+        percents = [shown(row[metric], "share") for metric in shares]
+        points = shown(row["mean_points"])
         rows.append((name, row["round"], points, *percents))
-head = ("objective", "round", "points a player", "games with a deal")
+head = ("objective", "round", "points per player", "games with a deal")
 head += ("Pareto-optimal, of deals", "best joint, of games")
 notebook.table(head, rows, f"Before and after, {seeds} seeds, 95 % between seeds")
 
 # %% [markdown]
+# Most of the gain is in how often they reach a deal (exercise 5.2 asks how much).
+# Deals get better, too, but far from all of them are the best for both.
+#
 # ## Controls: would it have climbed anyway?
 #
-# Two things could fool us. **Any** further training on its own output might help; so a
-# control draws its views by chance, in each round **as many as the filtered run of the
-# same seed kept**. And the base may *know* more than it shows at temperature 1; so we let
-# the untrained base play at the temperature that suits it best, down to 0 (always the
-# likeliest token), chosen on the development split.
+# Two things could fool us.
 #
-# Matched is the number of views and of passes over them. Their length is not: a control
-# whose talk changes trains on longer or shorter games. The cell counts.
+# 1. **Any** further training on its own games might help. So a control draws its
+#    views by chance: in each round exactly as many as the filtered run of the same
+#    seed kept, with as many passes over them and as many training steps.
+# 2. The base may *know* more than it shows at temperature 1. So we let the
+#    untrained base play at the temperature that suits it best, down to 0 (always
+#    the likeliest token), chosen on the development split.
+#
+# ### Predict
+#
+# Under semi-competitive reward the filtered runs end near 6 points per player.
+# Where does the control on views drawn by chance end? And the untrained base at
+# its best temperature?
+#
+# ### Run
 
 # %% alt="Points over rounds with the filter, on as many views drawn by chance, and the untrained base at its best temperature"
 ARMS = (
     ("runs", f"the filter, {seeds} seeds"),
     ("matched", f"as many by chance, {seeds} seeds"),
 )
-for arm, told in ARMS:
-    for name in ("semi", "coop"):
-        trained = spine[arm][name]["rounds"][1:]
-        views = sum(sum(r["kept"]) for r in trained) / seeds
-        tokens = sum(sum(r.get("tokens", [])) for r in trained) / seeds
-        print(f"{name}, {told}: {views:,.0f} views and {tokens:,.0f} tokens per run")
-for ax, name, metric in panels("best"):
-    for k, (arm, told) in enumerate(ARMS):
-        draw(ax, spine[arm][name]["rounds"], metric, k=k, label=told)
+for ax, name, metric in panels(legend="best"):
+    for k, (arm, label) in enumerate(ARMS):
+        draw(ax, spine[arm][name]["rounds"], metric, k=k, label=label)
     best = spine["test"][name]["base_best"]
-    told = f"untrained base, temperature {best['temperature']}"
+    label = f"untrained base, temperature {best['temperature']:g}"
     level = best[metric]["value"]
-    ax.axhline(level, color=plots.GREEN, ls="-.", label=told)
+    ax.axhline(level, color=plots.GREEN, ls="-.", label=label)
 
 # %% [markdown]
-# *The figure: points over rounds with the filter, on as many views drawn by chance, and
-# as a horizontal line the untrained base at its best temperature.* The gap between the
-# two curves is what the filter does: on views drawn by chance the points stay near where
-# they began. The gap between the line and the end of the climb is
-# what the rounds added beyond making the base less noisy.
+# *The figure: points over rounds with the filter, on as many views drawn by chance,
+# and as a horizontal line the untrained base at its best temperature.* The gap
+# between the two curves is what the filter does. The gap between the line and the
+# end of the climb is what the rounds added beyond making the base less noisy.
 #
-# The same on scenarios that no round has ever trained on, scored once:
+# The same on test scenarios, with the last rounds at *their* best temperatures, too:
 
 # %%
 NAMES = {
@@ -268,14 +295,60 @@ NAMES = {
 }
 rows = []
 for name in LAMBDA:
-    for key in (key for key in NAMES if key in spine["test"][name]):
-        row = spine["test"][name][key]
-        points = [cell(row, metric) for metric in ("mean_points", "mean_joint")]
-        rows.append((name, NAMES[key], *points, cell(row, "agreement", True)))
-head = ("objective", "player", "points a player", "joint", "games with a deal")
+    for key in (key for key in NAMES if key in test[name]):
+        row = test[name][key]
+        points = [shown(row[metric]) for metric in ("mean_points", "mean_joint")]
+        rows.append((name, NAMES[key], *points, shown(row["agreement"], "share")))
+head = ("objective", "player", "points per player", "joint", "games with a deal")
 notebook.table(head, rows, f"Test split, {seeds} seeds, 95 % between them")
 
 # %% [markdown]
+# ### Explain
+#
+# Is the control fair? What was to be equal can be counted **(exact)**. One thing
+# can't be held equal: where games get shorter, as many views hold fewer tokens.
+
+
+# %%
+def total(arm, name, count):
+    """A count, summed over rounds, for each seed."""
+    trained = spine[arm][name]["rounds"][1:]
+    return [sum(seed) for seed in zip(*(row[count] for row in trained))]
+
+
+rows = []
+for name in LAMBDA:
+    for count in ("kept", "passes", "steps"):
+        assert total("runs", name, count) == total("matched", name, count)
+    for arm, label in ARMS:
+        counts = ("kept", "passes", "steps", "tokens")
+        means = [f"{fmean(total(arm, name, count)):,.0f}" for count in counts]
+        rows.append((name, label, *means))
+head = ("objective", "trained on", "views", "passes", "steps", "tokens")
+notebook.table(head, rows, "Training per run, all rounds together")
+
+# %%
+def score(name, player, metric="mean_points"):
+    return shown(test[name][player][metric])
+
+
+assert test["semi"]["matched"]["mean_points"]["value"] < 1.5  # "nothing climbs"
+Markdown(f"""
+- **Drawn by chance, nothing climbs**: {score("semi", "matched")} points per player,
+  {score("semi", "matched_best")} at its best temperature. The filter makes the
+  difference, not the training as such.
+- **The untrained base at its best temperature nearly equals ten semi-competitive
+  rounds**: {score("semi", "base_best")} against {score("semi", "last")}, or
+  {score("semi", "last_best")} at their best temperature. Most of this climb can be
+  had without training: the base already knew how to agree.
+- **Cooperative rounds add more**: {score("coop", "base_best", "mean_joint")} joint
+  points without training, {score("coop", "last", "mean_joint")} after ten rounds.
+""")
+
+# %% [markdown]
+# A t interval between five seeds is symmetric. Where one seed is far from the
+# others, it may reach below 0 points, which no player can make.
+#
 # ## The other two bases
 #
 # *Weak* is made to start where the paper's model starts. *Middling* was made
@@ -291,7 +364,7 @@ for ax, name, metric in panels():
 
 # %% [markdown]
 # *The figure: points over rounds from three starts; weak is the mean of its seeds,
-# the other two are one run each.* A base that shows its skill already has less to
+# the other two are one run each.* A base that already shows its skill has less to
 # gain.
 #
 # ## The strict case
@@ -362,27 +435,66 @@ notebook.table(head, rows, "Mean gap in points between the sides of a deal, live
 #
 # ## What changed in the words
 #
-# A deal of the first and a deal of the last round, of your own cooperative run
-# (a game without one, where there was none).
+# ### Predict
+#
+# A cooperative pair could tell each other its values and then find the best split.
+# After ten rounds, does it say more, or less, than before? And the pair that learned
+# from views drawn by chance?
+#
+# ### Run
+#
+# First the numbers; then a typical deal of the first and of the last round of your
+# own cooperative run (one with as many messages as most deals have there).
+
+# %% alt="Messages per game over rounds, with the filter and on as many views drawn by chance, semi-competitive and cooperative"
+WORDS = [(name, "messages", "messages per game") for name in ("semi", "coop")]
+for ax, name, metric in panels(WORDS, "upper right"):
+    for k, (arm, label) in enumerate(ARMS):
+        draw(ax, spine[arm][name]["rounds"], metric, k=k, label=label)
 
 
 # %%
-def a_deal(rounds, at):
-    games = rounds[at].games()
-    return next((t for t in games if t.agreed), games[0])
+def typical(round_):
+    """A deal with the commonest number of messages; without deals, any game."""
+    games = [t for t in round_.games() if t.agreed] or round_.games()
+    spoken = [sum(m.text.startswith("[message]") for m in t.moves) for t in games]
+    return games[spoken.index(mode(spoken))]
 
 
-notebook.show_game(a_deal(live["coop"], 0))
-
-# %%
-notebook.show_game(a_deal(live["coop"], -1))
+for round_ in (live["coop"][0], live["coop"][-1]):
+    display(Markdown(f"**Round {round_.number}**"), notebook.show_game(typical(round_)))
 
 # %% [markdown]
+# ### Explain
+
+# %%
+Markdown(f"""
+- **Talk died out**: from {change("coop", "messages")} messages per cooperative
+  game, from {change("semi", "messages")} per semi-competitive game.
+- **The filter did not kill it**: on views drawn by chance it dies out as well,
+  to {score("coop", "matched", "messages")} and
+  {score("semi", "matched", "messages")} messages.
+- Only strict games did not shrink, or not in all seeds: from
+  {change("strict", "messages")} messages.
+""")
+
+# %% [markdown]
+# Read your two games again. In a typical deal of the first round both sides make
+# demands, and the deal that follows may be a lucky one. In one of the last round
+# (of ten: the profile `ci` plays only one) the first speaker names what it wants,
+# and the second proposes the rest without a word. Nobody states a value, so nobody
+# can find the trade that is best for both. That is the blind pair's plan, played
+# less well, and so the points end below the dashed line.
+#
+# Why imitating one's own games shortens them, we did not test. When words do pay,
+# and how a run keeps them, is the question of
+# [notebook 11](11_talk_that_pays.ipynb).
+#
 # ## Try
 #
 # ### Exercise 5.1: the rate of climb · easy · 5 minutes
 #
-# Write `rounds_to(level, rows)`: the first round of `rows` (a list of metrics, one a
+# Write `rounds_to(level, rows)`: the first round of `rows` (a list of metrics, one per
 # round) in which `mean_points` is at least `level`, or −1 if there is none.
 #
 # <details><summary>Hint</summary>
@@ -455,7 +567,7 @@ def test_gain(f):
         return f"the parts must add up to the whole gain, 3.8; yours: {got}"
     if abs(got[0] - 3.0) > 1e-9:
         return (
-            "0.2 of games at 5 points a deal became 0.8: that alone gives "
+            "0.2 of games at 5 points per deal became 0.8: that alone gives "
             f"3.0 points; yours gives {got[0]}"
         )
 
@@ -483,10 +595,11 @@ print("checked")
 # %% [markdown]
 # ## Recap
 #
-# - Play, keep what was above the mean, imitate it, repeat: the score climbs. The
-#   control on as many views drawn by chance does not climb, so the filter does it.
-# - Compare the gain with the base at its best temperature before you call it
-#   learning; compare seeds before you call it a result.
+# - Play, keep what was above the mean, imitate it, repeat: the score climbs. On as
+#   many views drawn by chance it does not, so the filter does it.
+# - The gain is in how often there is a deal. The untrained base at its best
+#   temperature comes close to it, talk dies out, and a cooperative pair ends below
+#   one that needs no words.
 # - Under strict competition the mean reward cannot move; look at deals instead.
 #
 # **Further reading**: Liao, Tomlin and Klein 2024, *Efficacy of Language Model
