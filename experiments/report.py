@@ -1,7 +1,6 @@
-"""What the README shows, drawn and written from recorded files alone.
+"""What the README and its page of further results show, from recorded files alone.
 
-A block between two markers in the README is replaced; a test holds that what
-stands there is what the files say.
+A block between two markers is replaced; a test checks that it says what the files say.
 """
 
 from __future__ import annotations
@@ -11,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.ledger import cells, shown
+from selfplay_kit.rules import scenarios
+from selfplay_kit.talk import reference_joint
+
+RESULTS = Path("notebooks/guide/results.md")  # beside the README, for its long tables
 
 ROWS = {
     "base": "base, temperature 1",
@@ -26,6 +29,33 @@ TABLES = (
 )
 
 
+def finding_block(spine: dict[str, Any]) -> str:
+    """The main finding in a few sentences, with the numbers of the test split."""
+    test = spine["test"]
+
+    def points(objective: str, player: str) -> str:
+        metric = "mean_points" if objective == "semi" else "mean_joint"
+        return f"{test[objective][player][metric]['value']:.2f}"
+
+    blind = reference_joint(scenarios("test"))["blind"]
+    below = test["coop"]["last"]["mean_joint"]["high"] < blind
+    chance = ""
+    if "matched" in test["semi"]:
+        chance = (
+            "; training on as many views drawn by chance leaves it at "
+            f"{points('semi', 'matched')}"
+        )
+    return (
+        "**The main finding.** Ten semi-competitive rounds raise the tiny model from "
+        f"{points('semi', 'base')} to {points('semi', 'last')} points per player"
+        f"{chance}. But the untrained model already makes "
+        f"{points('semi', 'base_best')} at its best temperature, and a pair trained to "
+        "cooperate ends "
+        f"{'below' if below else 'not clearly above'} one that needs no words "
+        f"({points('coop', 'last')} joint points against {blind:.2f})."
+    )
+
+
 def readme_block(spine: dict[str, Any]) -> str:
     """The README's table of results, from the recorded file alone."""
     lines = [f"| {' | '.join(('', *(title for *_, title in TABLES)))} |"]
@@ -39,7 +69,8 @@ def readme_block(spine: dict[str, Any]) -> str:
         f"Test split, mean over {spine['config']['seeds']} seeds of training with the "
         "95 % t interval between seeds; the base's rows are one model scored on as "
         f"many draws of scenarios.{kept_views(spine)} Best temperatures were chosen on "
-        "development. Strictly competitive: "
+        "development. A t interval of points is symmetric and may reach below 0 where "
+        "one seed is far from the others. Strictly competitive: "
         "mean reward is 0 by construction; "
         f"games with a deal go from {deals[0]['value']:.0%} to "
         f"{deals[1]['value']:.0%}.",
@@ -273,7 +304,7 @@ def costs_block(
     )
 
 
-HEADLINES = (  # claims of the ledger that the README shows
+HEADLINES = (  # claims of the ledger that the page of results shows
     "semi-points",
     "coop-points",
     "semi-gain",
@@ -352,14 +383,25 @@ def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
         plt.close(fig)
 
 
+BLOCKS = {  # name of the markers → recorded file, what writes the block
+    "finding": ("spine", finding_block),
+    "spine": ("spine", readme_block),
+    "tutorial": ("tutorial", minutes_block),
+    "talk": ("talk", talk_block),
+    "smollm": ("smollm", smollm_block),
+    "ledger": ("ledger", ledger_block),
+}
+FURTHER = ("talk", "smollm", "ledger")  # on the page of further results
+
+
 def stamp_all(readme: Path, reference: Path) -> None:
-    """Stamp every block of ``readme`` whose recorded file is in ``reference``."""
-    blocks = {"spine": readme_block, "tutorial": minutes_block, "ledger": ledger_block}
-    blocks |= {"talk": talk_block, "smollm": smollm_block}
-    for name, block in blocks.items():
-        if (reference / f"{name}.json").exists():
-            found = json.loads((reference / f"{name}.json").read_text("utf-8"))
-            stamp(readme, name, block(found))
+    """Stamp every block of ``readme`` and of its page of further results whose
+    recorded file is in ``reference``."""
+    for name, (file, block) in BLOCKS.items():
+        path = reference / f"{file}.json"
+        if path.exists():
+            page = readme.parent / RESULTS if name in FURTHER else readme
+            stamp(page, name, block(json.loads(path.read_text("utf-8"))))
     files = [reference / f"{name}.json" for name in COSTS]
     if all(file.exists() for file in files):
         read = (json.loads(file.read_text("utf-8")) for file in files)

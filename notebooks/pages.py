@@ -28,7 +28,7 @@ INTRO = (
 EM = 9  # units of a drawing to one em; its letters are of size 10
 LIVE = "application/vnd.jupyter.widget-view+json"
 GOALS = "In this notebook you will"
-GUIDES = ("glossary", "troubleshooting", "handout", "teaching", "study")
+GUIDES = ("glossary", "troubleshooting", "handout", "teaching", "study", "results")
 
 
 def read(path: Path):
@@ -268,7 +268,8 @@ def write(folder: Path, out: Path, results: dict) -> None:
     ]
     for path in guides:
         body = markdown2html(texts[path.stem])
-        body = reachable(relink(body, path.parent, out, known))
+        body = inline_pictures(relink(body, path.parent, out, known), path.parent)
+        body = reachable(body)
         here = {"name": path.stem, "title": titles[path.stem], "guide": True}
         page = layout.render(**common, here=here, content=body)
         save(out / f"{path.stem}.html", page)

@@ -1,4 +1,4 @@
-"""The README says what the recorded files say."""
+"""The README and the page of results say what the recorded files say."""
 
 import json
 from pathlib import Path
@@ -10,21 +10,26 @@ from experiments.ledger import ledger
 from selfplay_kit.ledger import NOT_RUN
 
 HERE = Path(__file__).resolve().parent.parent
-BLOCKS = {
-    "spine": report.readme_block,
-    "tutorial": report.minutes_block,
-    "ledger": report.ledger_block,
-    "talk": report.talk_block,
-    "smollm": report.smollm_block,
-}
 
 
-@pytest.mark.parametrize("name", BLOCKS)
-def test_the_readme_holds_what_the_recorded_file_says(name):
-    found = json.loads((HERE / f"data/reference/{name}.json").read_text("utf-8"))
-    readme = (HERE / "README.md").read_text("utf-8")
-    block = readme.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
-    assert block == BLOCKS[name](found) + "\n"
+@pytest.mark.parametrize("name", report.BLOCKS)
+def test_the_pages_hold_what_the_recorded_files_say(name):
+    file, write = report.BLOCKS[name]
+    found = json.loads((HERE / f"data/reference/{file}.json").read_text("utf-8"))
+    page = HERE / (report.RESULTS if name in report.FURTHER else "README.md")
+    text = page.read_text("utf-8")
+    block = text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+    assert block == write(found) + "\n"
+
+
+def test_the_finding_is_worded_by_the_numbers():
+    found = json.loads((HERE / "data/reference/spine.json").read_text("utf-8"))
+    assert "ends below one that needs no words" in report.finding_block(found)
+    for high, word in ((13.8, "below"), (13.9, "not clearly above"), (15, "not")):
+        found["test"]["coop"]["last"]["mean_joint"]["high"] = high
+        assert f"ends {word}" in report.finding_block(found)
+    del found["test"]["semi"]["matched"]
+    assert "by chance" not in report.finding_block(found)
 
 
 def test_the_readme_holds_the_recorded_costs():

@@ -93,7 +93,7 @@ ax = plots.frontier(scenario, {"this deal": game.shares})
 # ## What is measured
 #
 # One game says little. So each player plays itself many times, on scenarios drawn
-# from all the legal ones, and we look at the *mean points a player*, with an
+# from all the legal ones, and we look at the *mean points per player*, with an
 # interval.
 #
 # **Predict.** Which is best at playing with its own double: one that tells its true
@@ -126,7 +126,7 @@ ax.axvline(best, ls=":", color=plots.GREY)
 ax.text(best, 0.2, " best possible")
 ax.set_yticks(range(len(ordered)), ordered)
 ax.set(
-    xlabel=f"points a player (mean of {GAMES} games, 95 % interval)",
+    xlabel=f"points per player (mean of {GAMES} games, 95 % interval)",
     title="Each player against itself",
     xlim=(0, 10),
 )
@@ -219,7 +219,7 @@ for k, (name, runs) in enumerate(learnt.items()):
     ax = plots.curve(ax, list(map(mean, rounds)), label=name, k=k, **band)
 ax.set(
     xlabel="round of self-play (0 is the start)",
-    ylabel="points a player (mean)",
+    ylabel="points per player (mean)",
     title="A bag of characters learns from its own better games",
     ylim=(0, 7.6),
 )
@@ -281,7 +281,7 @@ try:
     recorded = {name: run["rounds"] for name, run in spine["runs"].items()}
     ax = plots.over_rounds(
         recorded,
-        ylabel="points a player (mean over seeds, 95 %)",
+        ylabel="points per player (mean over seeds, 95 %)",
         title="Recorded: self-play of the tiny language model",
     )
     plt.show()
@@ -290,7 +290,7 @@ except FileNotFoundError:
     print("such a curve live, on your own machine.")
 
 # %% [markdown]
-# *Figure, where there is a record: points a player over ten rounds of self-play, a
+# *Figure, where there is a record: points per player over ten rounds of self-play, a
 # line for each reward, the mean of several runs with other seeds; the band is the
 # 95 % interval of that mean.*
 #

@@ -406,7 +406,7 @@ notebook.table(("split", "scenarios"), rows, "Who may see which scenarios")
 # %% [markdown]
 # ## What is a good score?
 #
-# Is 6 points a player good? That needs rulers. Each of these is a *rule for picking a
+# Is 6 points per player good? That needs rulers. Each of these is a *rule for picking a
 # deal*, computed for all scenarios:
 #
 # - **random**: any division, all equally likely;
@@ -446,7 +446,7 @@ RULES = {
     "Nash": lambda s: total(s, nash_deal(s)),
     "best joint": max_joint,
 }
-means = {  # points a player, over all scenarios
+means = {  # points per player, over all scenarios
     name: float(np.mean([rule(s) for s in scenarios])) / 2
     for name, rule in RULES.items()
 }
@@ -463,7 +463,7 @@ ax.axvline(PEOPLE, color=plots.ORANGE, ls="--", label="people (Lewis 2017)")
 ax.axvline(MODEL, color=plots.GREEN, ls=":", label="self-play (Liao 2024)")
 ax.set_yticks(range(6), ordered)
 ax.set(
-    xlabel="points a player (mean over all scenarios)",
+    xlabel="points per player (mean over all scenarios)",
     xlim=(0, 10),
     title="What different rules are worth",
 )
@@ -471,7 +471,7 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# *Figure: one dot a rule, in points a player. Random lies at 5; all others between
+# *Figure: one dot a rule, in points per player. Random lies at 5; all others between
 # 6.5 and 7.6. Two vertical lines for comparison: people playing people (dashed, 6.0)
 # and the paper's best self-play at λ = 0 (dotted, 5.8), as reported, each on its own
 # selection of scenarios.*

@@ -486,7 +486,7 @@ for ax, metric in zip(axes, ("mean_points", "agreement"), strict=True):
     plots.curve(ax, band.pop("value"), x=NOISE, label=metric, **band)
     ax.set_xlabel("noise (share of random decisions)")
     ax.set_ylim(bottom=0)
-axes[0].set(title="Points", ylabel="points a player (mean)")
+axes[0].set(title="Points", ylabel="points per player (mean)")
 axes[1].set(title="Deals", ylabel="games with a deal (share)")
 plt.show()
 

@@ -636,7 +636,7 @@ for ax, metric in zip(axes, ("agreement", "mean_points"), strict=True):
         plots.intervals(points, ax=ax, k=k, shift=away, label=f"T = {t:g}")
 axes[0].set(xlabel="games with a deal (share of all)", ylabel="base")
 axes[0].set(title="Do they agree?", xlim=(0, 1))
-axes[1].set(xlabel="points a player (0 without a deal)", xlim=(-0.2, 8))
+axes[1].set(xlabel="points per player (0 without a deal)", xlim=(-0.2, 8))
 axes[1].set_title("Is it worth it?")
 axes[1].legend(loc="lower right")
 plt.show()

@@ -382,9 +382,10 @@ done = notebook.check("Exercise 4.3", mask, check_mask)
 # so labels are shifted by one before they are compared. Then: three passes over
 # the kept views, small batches, a learning rate that falls to nothing.
 #
-# The **control** is trained beside the filtered model: same start, as many views and so
-# as many steps, but the views are *drawn by chance* (from those in which the model made
-# a move). What it gains is owed to no filter.
+# The **control** is trained beside the filtered model. It starts from the same base and
+# learns from exactly as many views, with as many passes and so as many steps (the cell
+# below checks it). But its views are *drawn by chance*, from those in which the model
+# made a move. Whatever it gains, it does not owe to the filter.
 #
 # ### Exercise 4.4: clone · medium · 10 minutes
 #
@@ -464,7 +465,7 @@ assert learned.samples == len(kept)  # exact: nothing kept is lost
 assert len(drifted.losses) == len(learned.losses)  # exact: as many steps
 ax = plots.curve(None, learned.losses, label=f"filtered, all: {fell}", k=0)
 plots.curve(ax, drifted.losses, label=f"control, all: {drift}", k=1)
-ax.set(xlabel="training step", ylabel="loss (nats a token)")
+ax.set(xlabel="training step", ylabel="loss (nats per token)")
 ax.set_title("The loss, step by step")
 ax.set_ylim(bottom=0)
 ax.legend(title="each step, and over all views before → after")
@@ -485,7 +486,7 @@ plt.show()
 # Held-out scenarios, from the development split. Each model plays each of them
 # twice, either seat speaking first, so that games can be compared in pairs.
 #
-# **Predict.** Points a player: before, after, control?
+# **Predict.** How many points per player do they make: before, after, control?
 
 # %%
 from selfplay_kit.metrics import ratio_interval, summarise
@@ -501,7 +502,7 @@ for name, model in models.items():
     played[name] = play_games(LMPlayer(model), twice, SEMI, **asked)
 print(f"{len(played)} models, {len(twice)} games each, two a scenario")
 
-# %% alt="Points a player of base, filtered and control, with intervals"
+# %% alt="Points per player of base, filtered and control, with intervals"
 found = {name: summarise(games_) for name, games_ in played.items()}
 fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7.4, 2.6))
 rates = {name: f["agreement"] for name, f in found.items()}
@@ -510,7 +511,7 @@ axes[0].set(xlabel="games with a deal (share of all)", xlim=(0, 1))
 axes[0].set(title="Do they agree?", ylabel="model")
 points = {name: f["mean_points"] for name, f in found.items()}
 plots.intervals(points, ax=axes[1], k=1)
-axes[1].set(xlabel="points a player (0 without a deal)", xlim=(0, None))
+axes[1].set(xlabel="points per player (0 without a deal)", xlim=(0, None))
 axes[1].set_title("Is it worth it?")
 plt.show()
 
@@ -522,7 +523,7 @@ plt.show()
 
 # %%
 def gain(a, b):
-    """Points a player that `a` has over `b`, paired by scenario."""
+    """Points per player that `a` has over `b`, paired by scenario."""
     pairs = zip(played[a], played[b], strict=True)
     each = [(sum(x.points) - sum(y.points)) / 2 for x, y in pairs]
     twos = [sum(each[i : i + 2]) for i in range(0, len(each), 2)]
@@ -538,7 +539,7 @@ for (a, b), g in gains.items():
     rows[f"{a} − {b}\n{ends}"] = g
 ax = plots.intervals(rows, k=2)
 ax.axvline(0, color=plots.GREY, ls=":")
-ax.set(xlabel="difference in points a player", ylabel="compared")
+ax.set(xlabel="difference in points per player", ylabel="compared")
 ax.set_title("The same scenarios, pair by pair")
 plt.show()
 
@@ -549,7 +550,7 @@ if here.profile != "ci":  # a band, wide enough for any machine
 # %% [markdown]
 # Right of the dotted line: better. **Explain.** An interval that stays clear of
 # zero is a difference that luck in the scenarios hardly explains. It says
-# nothing of the luck in the *training*: another `SEED` gives another model. That
+# nothing about the luck in the *training*: another `SEED` gives another model. That
 # is why notebook 05 shows several seeds.
 #
 # **Try.** Set `SEED` to 1, 2, 3 above, or `BASE` to `"tiny-middling"`. How far
@@ -634,7 +635,7 @@ for name, f in found.items():
     errors = f"{100 * f['error_rate']['value']:.1f} %"
     rows.append((name, per_game, per_message, errors))
 
-head = ("model", "messages a game", "words a message", "games in error")
+head = ("model", "messages per game", "words per message", "games in error")
 notebook.table(head, rows, "How they talk, on the held-out scenarios")
 
 # %% [markdown]

@@ -469,13 +469,13 @@ for round_ in (live["coop"][0], live["coop"][-1]):
 
 # %%
 Markdown(f"""
-- **Talk died out**: from {change("coop", "messages")} messages per cooperative
-  game, from {change("semi", "messages")} per semi-competitive game.
+- **Talk died out** in cooperative games, from {change("coop", "messages")}
+  messages, and shrank in semi-competitive ones, from {change("semi", "messages")}.
 - **The filter did not kill it**: on views drawn by chance it dies out as well,
-  to {score("coop", "matched", "messages")} and
-  {score("semi", "matched", "messages")} messages.
-- Only strict games did not shrink, or not in all seeds: from
-  {change("strict", "messages")} messages.
+  to {score("coop", "matched", "messages")} messages per cooperative and
+  {score("semi", "matched", "messages")} per semi-competitive game.
+- Strict games went from {change("strict", "messages")} messages: the seeds
+  differ too much for a verdict.
 """)
 
 # %% [markdown]

@@ -353,7 +353,7 @@ ARMS = {
 }
 ARMS = {k: v for k, v in ARMS.items() if smol["runs"].get(k, {}).get("rounds")}
 
-# %% alt="Left the share of games with a deal over rounds, right the points a player in a deal, one colour an arm, a thin line for each seed"
+# %% alt="Left the share of games with a deal over rounds, right the points per player in a deal, one colour an arm, a thin line for each seed"
 WANTED = (("agreement", 100, "games with a deal, %", 100),)
 WANTED += (("points_agreed", 1, "points per player in a deal", 10),)
 axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")[1]
@@ -497,7 +497,7 @@ look = {"label": "better deals", "color": plots.ORANGE, "hatch": "//"}
 ax.barh([i + 0.2 for i in y], better, 0.4, **look)
 ax.set_yticks(list(y), told)
 ax.axvline(0, color=plots.GREY)
-ax.set(xlabel="points a player", title="What the rise is made of (recorded)")
+ax.set(xlabel="points per player", title="What the rise is made of (recorded)")
 ax.invert_yaxis()
 ax.legend()
 plt.show()

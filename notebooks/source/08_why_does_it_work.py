@@ -136,7 +136,7 @@ LINES = {
 }
 PANELS = (
     ("test", "mean_reward", "mean reward, points", 1),
-    ("test", "mean_points", "points a player", 1),
+    ("test", "mean_points", "points per player", 1),
     ("test", "agreement", "games with a deal, %", 100),
     ("last", "gap", "gap between the sides, points", 1),
 )
@@ -149,7 +149,7 @@ axes[0, 0].legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# *The figure: four panels over λ. Mean reward, points a player, share of games
+# *The figure: four panels over λ. Mean reward, points per player, share of games
 # with a deal, and how far apart the two sides of a deal are (that last one in the
 # last round's own games, on training scenarios).*
 #
@@ -334,7 +334,7 @@ notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test
 # %% alt="Points over rounds and the share of views kept for each filter"
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 draw(axes[0], "filter", "mean_points")
-axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
+axes[0].set(ylabel="points per player", title="Points", ylim=(0, None))
 below = {"loc": "outside lower center", "ncols": 5}
 fig.legend(*axes[0].get_legend_handles_labels(), **below)
 draw(axes[1], "filter", "kept_share", 100)
@@ -409,7 +409,7 @@ for name, f in found.items():
 fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 plots.intervals(many, ax=ax, label="95 % between seeds")
 plots.intervals(single, ax=ax, k=1, label="one seed: no interval")
-ax.set(xlabel="points a player, test split", title="One thing changed")
+ax.set(xlabel="points per player, test split", title="One thing changed")
 ax.legend(loc="best")
 plt.show()
 
@@ -427,7 +427,7 @@ plt.show()
 # %% alt="Points over rounds from every base, and the share of deals in which the first proposal answers what was asked"
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 draw(axes[0], "base", "mean_points")
-axes[0].set(ylabel="points a player", title="Points", ylim=(0, None))
+axes[0].set(ylabel="points per player", title="Points", ylim=(0, None))
 axes[0].legend(loc="best", title="base (seeds)")
 draw(axes[1], "base", "yes_asked", 100)
 axes[1].set(ylabel="leave what was asked, % of deals", title="Deals by yes")
@@ -470,7 +470,7 @@ for ax, at, what in ((axes[0], 1, "deals"), (axes[1], 2, "deals by yes")):
         ax.plot(x, y, ls="none", label=word, alpha=0.8, **look)
     ax.set_xscale("symlog", linthresh=1)
     ax.set(xlabel=f"{what} in round 0", title=what.capitalize(), ylim=(-0.2, None))
-axes[0].set_ylabel("points a player, last round, test")
+axes[0].set_ylabel("points per player, last round, test")
 axes[1].legend(loc="lower right")
 plt.show()
 fewest = [{id(r) for r in sorted(runs, key=lambda r: r[at])[:2]} for at in (1, 2)]
@@ -636,12 +636,12 @@ found["the base itself"] = base_scores["mean_points"]
 order = sorted(found.items(), key=lambda item: -item[1]["value"])
 fig, ax = plt.subplots(figsize=(7.4, 3.4), layout="constrained")
 plots.intervals(dict(order), ax=ax)
-ax.set(xlabel="points a player, development split", xlim=(0, None))
+ax.set(xlabel="points per player, development split", xlim=(0, None))
 ax.set_title("One round, one filter each")
 plt.show()
 
 # %% [markdown]
-# *The figure: points a player after one round with each filter, 95 % bootstrap
+# *The figure: points per player after one round with each filter, 95 % bootstrap
 # over scenarios.* One round and one seed rank only what differs much: intervals
 # that overlap are no order.
 #
