@@ -333,7 +333,7 @@ def counted(ledger: dict[str, Any]) -> list[str]:
 
 
 def ledger_block(ledger: dict[str, Any]) -> str:
-    """The README's short ledger: how many rows have each verdict, a few rows."""
+    """The short ledger: how many rows have each verdict, a few rows."""
     lines = [
         *(f"- {line}" for line in counted(ledger)),
         "",
