@@ -150,7 +150,8 @@ def study(
         arm = ARMS[name]
         if arm.base not in result["bases"]:
             result["bases"][arm.base] = _score_base(arm.base, runs, tell)
-        result["arms"][name] = _score_arm(name, arm, runs, min(seeds, arm.seeds), tell)
+        made = _score_arm(name, arm, runs, min(seeds, arm.seeds), tell)
+        result["arms"][name] = made | {"commit": result["provenance"]["commit"]}
         save(result | {"written": time.strftime("%Y-%m-%d")}, out)
     return result
 

@@ -203,8 +203,9 @@ plt.show()
 # there with *another seed's* round 10 is what was **kept**. Every seed's mean shares
 # games with the others'; so the intervals leave out a seed with all its games, one
 # at a time (a *jackknife*). If every seed had a language of its own, little would
-# be kept. **Each** pair of seeds has less together than both have alone (asserted);
-# but seeds differ so much that these few don't settle how much is lost.
+# be kept. **Each** pair of seeds has less together than both have alone (asserted).
+# How much is lost differs from seed to seed: for the cooperative reward the loss is
+# above 0, just; for the other two, five seeds do not decide it.
 #
 # Mind what this control is: all seeds start from **one base**, which already
 # shares a language with itself. Partners from other bases (the second table), and
@@ -223,6 +224,7 @@ for name, told in HEADLINES.items():
         for j in range(i):  # no pair of seeds has all that each has alone
             assert p[i][j] + p[j][i] < p[i][i] + p[j][j]
     assert (t["kept"]["low"] > 0.5) == (name != "strict")
+    assert (t["lost"]["low"] > 0) == (name == "coop")
 head = ("reward", "base", "itself", "another seed", "lost", "kept")
 told = "Round 10 with itself and with another seed; brackets: 95 %, jackknife"
 notebook.table(head, rows, told)
@@ -394,7 +396,7 @@ ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3)
 plt.show()
 calm, hot, _ = lines.values()
 apart = {s for s in SCRIPTS if hot[s]["low"] > calm[s]["high"]}
-assert {*SCRIPTS} - apart == {"fair"}
+assert apart == {"randomsplit", "blind", "teller"}
 
 # %%
 rows = []
@@ -425,8 +427,9 @@ notebook.table(head, rows, told)
 # itself** about what round 10 has at 1 (the intervals overlap): this picture doesn't
 # show that the rounds added more than certainty. Seed by seed, both at their best
 # temperature, it does: a little (notebook 09). Other partners show more. Face to face
-# round 10 is ahead, and it has more from the scripts (with Fair alone the intervals
-# overlap). Under the cooperative reward round 10 has more with itself, too.
+# round 10 is ahead. It gets more from the scripts that give way (RandomSplit, Blind and
+# Teller); with Greedy, Fair, Stubborn and Liar the intervals overlap. Under the
+# cooperative reward round 10 has more with itself, too.
 #
 # ## How much can be taken from a player? Exact search
 #
@@ -575,7 +578,7 @@ for name, p in found["probes"].items():
 head = ("frozen", "takes at first", "at last", "rise", "honest bound")
 head += ("games above it", "acceptances a game", "of them false")
 rise = {name: p["test"]["rise"]["low"] > 0 for name, p in found["probes"].items()}
-assert [n for n in ("base", *KINDS) if rise[n]] == ["coop"]
+assert [n for n in ("base", *KINDS) if rise[n]] == ["semi", "coop"]
 seeds = config["probe"]["seeds"]
 told = f"Probes on the test split, {seeds} seeds; brackets: 95 % over seeds"
 notebook.table(head, rows, told)
@@ -639,20 +642,24 @@ plt.show()
 # ## What it means
 #
 # - **Most of the gain transfers** to another seed under the semi-competitive and the
-#   cooperative reward; under the strict one these seeds don't settle it. What was
-#   learned is no private code. But all seeds share a base, and its language.
+#   cooperative reward; under the strict one these seeds don't settle it. So little of
+#   what was learned is a private code, though cooperative pairs lose something when
+#   their seeds differ. But all seeds share a base, and its language.
 # - **It transfers to scripts, and not as bargaining alone.** Strict models are ahead
 #   of every script: with hard ones most deals are sealed by a false acceptance (of
 #   Greedy and Stubborn they have more than an honest player could), with Teller few
 #   are. Cooperative models lose to hard scripts.
 # - **The reward decides how often "deal" is said**, not how true it is. Of the base's
-#   acceptances most are false already, clumsy as we made it. Strict seeds make
-#   several times as many; cooperative ones hardly any, and talk less altogether; of
-#   the semi-competitive nothing is decided. No model intends anything by it.
+#   acceptances most are false already, clumsy as we made it. Each strict seed says it
+#   more often than the base does, some many times as often; cooperative ones hardly
+#   ever, and they talk less altogether; for the semi-competitive reward nothing is
+#   decided. No model intends anything by it.
 # - **Our strict model is not the paper's.** It proposes what was said, and makes
-#   deals with others. Nor need it be alike: another model, people as partners.
-# - **Who learns against it takes more** of the cooperative model: that is decided. Of
-#   the base, the semi-competitive and the strict one nothing is, with these seeds.
+#   deals with others. It need not match: ours is another model, and the paper's
+#   partners were people.
+# - **A learner takes more from** the semi-competitive and the cooperative model than
+#   it got at first: that is decided. For the base and the strict model it is not,
+#   with these seeds.
 #
 # ### Check
 #
@@ -664,7 +671,7 @@ start, end = ({n: said[n][r] for n in KINDS} for r in ("0", "10"))
 lies = [f["false"] for f in (*start.values(), end["semi"], end["strict"])]
 first, last = ({n: f["acceptances"] for n, f in x.items()} for x in (start, end))
 assert all(f["low"] > 0.8 for f in lies)
-assert last["strict"]["low"] > 3 * first["strict"]["high"]
+assert min(last["strict"]["values"]) > 1.5 * max(first["strict"]["values"])
 assert last["coop"]["high"] < first["coop"]["low"] / 10
 assert last["semi"]["low"] < first["semi"]["value"] < last["semi"]["high"]
 assert end["coop"]["messages"]["high"] < start["coop"]["messages"]["low"]
