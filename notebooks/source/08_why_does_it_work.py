@@ -17,7 +17,7 @@
 # **You need** notebook 05 (the loop and its controls). Notebook 04 helps.
 # **Time**: about 55 minutes, 25 of them for the exercises (an estimate). Most
 # figures are drawn from recorded runs; the live cells print what they take.
-# **Memory**: less than notebook 05, whose row stands in the README.
+# **Memory**: less than notebook 05 (see the README's table).
 
 # %% tags=["parameters"]
 PROFILE = "cpu"
