@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import json
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,8 @@ def _rounds(p: argparse.ArgumentParser) -> None:
         "--match",
         type=Path,
         metavar="RUN",
-        help="the matched control of that run: in each round as many views as it kept, "
-        "drawn by chance (--filter drawn with its counts)",
+        help="the matched control of that run: everything as there, but in each round "
+        "as many views as it kept are drawn by chance; no other option is needed",
     )
     p.add_argument("--no-preflight", action="store_true", help="start at once")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
@@ -102,14 +102,12 @@ def _lam(text: str) -> float:
 
 def _go_rounds(given: argparse.Namespace) -> int:
     from .preflight import preflight
-    from .rounds import Config, kept_counts, run
+    from .rounds import Config, run
 
-    _set_threads(given, given.base)
-    named = {f.name: getattr(given, f.name) for f in fields(Config)}
+    config = Config(**{f.name: getattr(given, f.name) for f in fields(Config)})
     if given.match:
-        counts = kept_counts(given.match)[: given.rounds]
-        named |= {"filter": "drawn", "draw": counts}
-    config = Config(**named)
+        config = _matched(given.match, config)
+    _set_threads(given, config.base)
     if not given.no_preflight and not (given.out / "config.json").exists():
         print(preflight(config), flush=True)
 
@@ -127,6 +125,32 @@ def _go_rounds(given: argparse.Namespace) -> int:
 
     run(config, given.out, on_round=show)
     return 0
+
+
+def _matched(run: Path, asked):
+    """The control of a run: all as there, but as many views as it kept are drawn by
+    chance. ``ValueError`` where an option asks for something else."""
+    from .config import Config
+    from .export import read_config
+    from .rounds import kept_counts
+
+    counts = kept_counts(run)
+    if not counts:
+        raise ValueError(
+            f"{run} holds no round that learned: there is nothing to match"
+        )
+    control = replace(read_config(run), filter="drawn", draw=counts, rounds=len(counts))
+    differs = [
+        f"--{OPTIONS.get(f.name, f.name).replace('_', '-')}"
+        for f in fields(Config)
+        if getattr(asked, f.name) not in (f.default, getattr(control, f.name))
+    ]
+    if differs:
+        raise ValueError(
+            f"--match takes everything from {run}, and {', '.join(differs)} asks for "
+            "something else: leave that out"
+        )
+    return control
 
 
 def _play(p: argparse.ArgumentParser) -> None:
@@ -181,6 +205,11 @@ def _go_play(given: argparse.Namespace) -> int:
     if given.games < 1:
         raise ValueError(f"--games is 1 or more; got {given.games}")
     models = [n for n in given.players if n not in NEGOTIATORS]
+    if given.temperature is not None and not models:
+        raise ValueError(
+            "--temperature is a language model's; these players are scripts, which "
+            "have none: leave it out"
+        )
     _set_threads(given, *(n for n in models if not n.startswith("endpoint:")))
     players = [_player(name, given) for name in given.players]
     pair = (players[0], players[-1])

@@ -1,13 +1,15 @@
 """``python -m selfplay_kit play``: a file is gone on with, or refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from selfplay_kit import files
 from selfplay_kit.__main__ import main
+from selfplay_kit.export import read_config
 from selfplay_kit.play import play_games
-from selfplay_kit.rounds import read_games
+from selfplay_kit.rounds import kept_counts, read_games
 from selfplay_kit.rules import SEMI, scenarios
 from selfplay_kit.scripted import Fair
 
@@ -201,3 +203,28 @@ def test_numbers_of_views_that_are_none_are_refused_in_words(out, capsys):
     with pytest.raises(SystemExit):
         main(["rounds", "--draw", "3,x", "--out", str(out)])
     assert "one for each round; got '3,x'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_matched_control_takes_everything_from_its_run(tiny_base, tmp_path, capsys):
+    run, control = tmp_path / "run", tmp_path / "control"
+    words = ["--model", str(tiny_base), "--games", "12", "--rounds", "1", "--seed", "3"]
+    words += ["--objective", "coop", "--filter", "top_quarter", "--no-preflight"]
+    assert main(["rounds", *words, "--out", str(run)]) == 0
+    matched = ["rounds", "--match", str(run), "--no-preflight", "--out", str(control)]
+    assert main(matched) == 0
+    there, made = (read_config(folder) for folder in (run, control))
+    kept = kept_counts(run)
+    assert made == replace(there, filter="drawn", draw=kept)
+    assert kept_counts(control) == kept
+    capsys.readouterr()
+    assert main([*matched, "--objective", "strict", "--lr", "0.5"]) == 1
+    said = capsys.readouterr().err
+    assert "--objective, --lr asks for something else" in said
+    assert main([*matched[:2], str(tmp_path / "none"), *matched[3:]]) == 1
+    assert "nothing to match" in capsys.readouterr().err
+
+
+def test_scripts_have_no_temperature(out, capsys):
+    assert play(out, *FAIR, "--temperature", "0.5") == 1
+    assert "--temperature is a language model's" in capsys.readouterr().err
+    assert not out.exists()

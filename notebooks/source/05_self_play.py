@@ -327,6 +327,7 @@ for name in LAMBDA:
 head = ("objective", "trained on", "views", "passes", "steps", "tokens")
 notebook.table(head, rows, "Training per run, all rounds together")
 
+
 # %%
 def score(name, player, metric="mean_points"):
     return shown(test[name][player][metric])
