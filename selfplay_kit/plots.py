@@ -48,7 +48,8 @@ def share_axis(ax, *, whole: float = 1.0, axis: str = "y"):
     marks on its ends are drawn in full."""
     ax.set(**{f"{axis}lim": (0, whole)})
     for line in ax.lines:
-        line.set_clip_on(False)
+        if len(line.get_xdata()):  # an empty one, for a legend, would widen the axes
+            line.set_clip_on(False)
     return ax
 
 

@@ -70,6 +70,16 @@ def test_an_axis_of_shares_ends_at_0_and_at_the_whole(axis, whole):
     assert not ax.lines[0].get_clip_on()
 
 
+def test_an_empty_line_for_a_legend_leaves_the_axes_their_room():
+    fig, (left, right) = plt.subplots(1, 2, layout="constrained")
+    left.plot([0, 1], [0, 1])
+    right.plot([0, 1], [0, 1])
+    right.plot([], [], "o", label="what a marker means")
+    plots.share_axis(right, axis="x")
+    fig.canvas.draw()
+    assert min(ax.get_position().width for ax in (left, right)) > 0.3
+
+
 def test_rounds_of_a_share_are_drawn_from_0_to_1():
     rows = [{"agreement": {"value": v, "low": v, "high": v}} for v in (0.1, 0.6)]
     ax = plots.over_rounds({"run": rows}, "agreement")
