@@ -45,7 +45,7 @@ def players(lab, open_notebook):
     (lab.folder / "02_players.ipynb").write_text(json.dumps(book), "utf-8")
     page = open_notebook("02_players.ipynb")
     page.locator(TABLE).scroll_into_view_if_needed()
-    return page, lab.folder.parent / "runs" / "02" / "games.jsonl"
+    return page, lab.folder / "runs" / "02" / "games.jsonl"  # no checkout around it
 
 
 def wait_for_turn(page, said):
