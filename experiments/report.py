@@ -157,7 +157,6 @@ SMOLLM = {
     "coop-above_mean": "cooperative",
     "semi-drawn": "semi-competitive, as many views drawn by chance",
     "coop-drawn": "cooperative, as many views drawn by chance",
-    "semi-no_filter": "semi-competitive, fewer views drawn by chance (not matched)",
     "coop-above_scenario_mean": "cooperative, filter within the scenario",
 }
 SMOL_METRICS = {"agreement": "share", "mean_points": "", "points_agreed": ""}

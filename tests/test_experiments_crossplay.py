@@ -154,6 +154,7 @@ def test_one_pair_has_an_interval_over_scenarios_and_several_over_seeds():
     number = {"value": 1.0, "low": 0.5, "high": 1.5, "n": 9}
     other = number | {"value": 2.0}
     one, two = dict.fromkeys(KEPT, number), dict.fromkeys(KEPT, other)
+    one["agreement"] = two["agreement"] = number | {"value": 0.5}  # a share
     assert pooled([one]) == one | {"over": "scenarios"}
     both = pooled([one, two])
     assert both["over"] == "seeds" and both["row"]["value"] == 1.5

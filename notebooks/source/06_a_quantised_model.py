@@ -348,7 +348,6 @@ ARMS = {
     "coop-above_mean": "cooperative",
     "semi-drawn": "semi, as many by chance",
     "coop-drawn": "coop, as many by chance",
-    "semi-no_filter": "semi, fewer by chance",
     "coop-above_scenario_mean": "coop, within the scenario",
 }
 ARMS = {k: v for k, v in ARMS.items() if smol["runs"].get(k, {}).get("rounds")}
@@ -377,9 +376,9 @@ plt.show()
 # *The figure (recorded): left the share of games with a deal, right the points of
 # a player in the games with one; thin lines are seeds, thick ones their mean. Within
 # the scenario: a game is held against the mean of four games of the same scenario
-# (notebook 11).* Without the filter, which is one seed, deals become fewer: what fails is
-# learned with the rest. And runs are unsteady: two fall to a third in round 2 and
-# come back, and of the semi-competitive ones only one climbs all the way.
+# (notebook 11).* On as many views drawn by chance, what fails is learned with the rest,
+# and deals do not become more frequent. Runs are unsteady: some fall in round 2 and come
+# back.
 #
 # And is it the *self-play*, or would more lessons have done as well? The control
 # trains the warm start on **as many more script views** as self-play kept, by the
