@@ -36,7 +36,7 @@ class Store:
 
     def spare(self, layer: int, which: int, like: Tensor, shape: tuple) -> Tensor:
         """Memory for a copy, used again by the next one: fresh memory is slow. What
-        stands in it is old but finite, and no mask lets it through."""
+        it held before is old but finite, and no mask lets it through."""
         size = shape[0] * shape[1] * shape[2] * shape[3]
         flat = self.scratch.get((layer, which))
         if flat is None or flat.numel() < size:
@@ -78,7 +78,7 @@ class Work:
     """The rows at work: where they lie close together, a view of the store with
     idle rows between them; else a copy, put back by :meth:`close`.
 
-    It stands in for a ``transformers`` cache: each layer hands its new keys and
+    It takes the place of a ``transformers`` cache: each layer hands its new keys and
     values to :meth:`update` and gets back all of them. An idle row is fed filler
     past its end, which its next real token overwrites.
     """

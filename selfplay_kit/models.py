@@ -360,7 +360,7 @@ def _unreadable(folder: Path, e: Exception) -> ValueError:
         return ValueError(
             f"the model in {folder} can't be read: {broken}. The file may be damaged "
             "or cut short: fetch it again (in a checkout, `git checkout -- data`), or "
-            "delete the folder or round it stands in and rerun."
+            "delete the folder or round that holds it and rerun."
         )
     if sys.flags.optimize > 1:
         return ValueError(
