@@ -21,15 +21,15 @@ import torch
 
 from experiments.record import over_seeds, provenance, save
 from experiments.smollm import TRAINING
-from selfplay_kit.decode import Rows
-from selfplay_kit.dialogue import dialogue
-from selfplay_kit.game import Game
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import LanguageModel, load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.report import peak
-from selfplay_kit.rounds import Config, run
-from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.rounds import Config, run
+from selfplay_kit.lm.decode.rows import Rows
+from selfplay_kit.lm.dialogue import dialogue
+from selfplay_kit.lm.models import LanguageModel, load_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.lm.report import peak
 
 WARM = "smollm2-135m-q4_1-warm"
 TOKENS = 24

@@ -21,13 +21,13 @@ from pathlib import Path
 import torch
 
 from experiments.record import provenance
-from selfplay_kit import decode
-from selfplay_kit.dialogue import dialogue
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Move
-from selfplay_kit.rules import SEMI, scenarios
+from selfplay_kit.games.deal.protocol import Move
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.lm.decode import rows as decode
+from selfplay_kit.lm.dialogue import dialogue
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
 
 
 class Rereading:

@@ -33,17 +33,17 @@ import torch
 
 from experiments.record import provenance, save
 from experiments.smollm import BASE, TEMPERATURE, WARM, lessons
-from selfplay_kit import adapters
-from selfplay_kit.decode import Rows
-from selfplay_kit.dialogue import dialogue
-from selfplay_kit.game import Game
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Move
-from selfplay_kit.report import peak
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.training import fine_tune
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import Move
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.training import fine_tune
+from selfplay_kit.lm import adapters
+from selfplay_kit.lm.decode.rows import Rows
+from selfplay_kit.lm.dialogue import dialogue
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.lm.report import peak
 
 TOKENS = 24
 

@@ -25,11 +25,11 @@ import time
 from pathlib import Path
 
 from experiments.record import provenance
-from selfplay_kit.metrics import RESAMPLES, _length, facts, summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import parse
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.scripted import Fair
+from selfplay_kit.games.deal.protocol import parse
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.metrics import RESAMPLES, _length, facts, summarise
 
 COMPARED = ("mean_joint", "agreement", "pareto_agreed", "messages", "words")
 

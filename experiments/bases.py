@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import evaluate
-from selfplay_kit.rules import OBJECTIVES
-from selfplay_kit.tiny import RECIPES, Recipe, blank, make_bases, save_base, teach
+from selfplay_kit.games.deal.rules import OBJECTIVES
+from selfplay_kit.learn.rounds import evaluate
+from selfplay_kit.learn.tiny import RECIPES, Recipe, blank, make_bases, save_base, teach
+from selfplay_kit.lm.models import load_model
 
 from .record import provenance, save
 

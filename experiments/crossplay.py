@@ -8,7 +8,7 @@ for each pair in the folder of runs, and a rerun goes on from there.
 The file. A *number* is ``{value, low, high, n}``; over seeds it is their mean with a
 95 % t interval (of shares on the logit scale), and ``values`` holds each seed's
 (``null`` where it has none). A *cell* holds a number for each of ``meetings.KEPT``
-(see ``selfplay_kit.crossplay.score``: points over all games; ``agreement`` a share),
+(see ``crossplay.score``: points over all games; ``agreement`` a share),
 ``over`` (``seeds``, or ``scenarios``: one pair, n games, bootstrap) and ``games``,
 how many were played.
 
@@ -58,12 +58,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.crossplay import best_response, meet, score
 from selfplay_kit.files import write_text
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.rounds import Config, read_rounds
-from selfplay_kit.rules import OBJECTIVES, SEMI
-from selfplay_kit.scripted import NEGOTIATORS
+from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
+from selfplay_kit.learn.opponents import best_response
+from selfplay_kit.learn.rounds import Config, read_rounds
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.crossplay import meet, score
 
 from . import meetings
 from .gaps import gaps

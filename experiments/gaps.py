@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.metrics import SHARE, SIGNED, bounds_of, t_interval
+from selfplay_kit.measure.metrics import SHARE, SIGNED, bounds_of, t_interval
 
 from .said import seeded
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.metrics import SIGNED, bounds_of, seed_interval
+from selfplay_kit.measure.metrics import SIGNED, bounds_of, seed_interval
 
 from .gaps import gaps
 from .record import provenance, rounded, save, text_of

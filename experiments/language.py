@@ -40,12 +40,12 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit import data
-from selfplay_kit.claims import Reader, exact, free
-from selfplay_kit.consistency import INCONSISTENCY, false_claims, inconsistency
-from selfplay_kit.game import Transcript
-from selfplay_kit.language import DEALS, LANGUAGE, MESSAGES, WORDS, language
-from selfplay_kit.metrics import DEAL_METRICS, SIGNED, seed_interval, summarise
-from selfplay_kit.rounds import Round, read_rounds
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.learn.rounds import Round, read_rounds
+from selfplay_kit.measure.claims import Reader, exact, free
+from selfplay_kit.measure.consistency import INCONSISTENCY, false_claims, inconsistency
+from selfplay_kit.measure.language import DEALS, LANGUAGE, MESSAGES, WORDS, language
+from selfplay_kit.measure.metrics import DEAL_METRICS, SIGNED, seed_interval, summarise
 
 from .record import over_seeds, provenance, save
 

@@ -7,7 +7,7 @@ model, so it takes seconds and gives the same file each time. What it holds:
 ``missing``   the recorded files that rows wait for
 ``counts``    how many rows have each verdict, of the ``paper``'s claims (and those of
               Lewis et al.) and of the kit's ``own`` questions; ``claims`` in each
-``rows``      as :func:`selfplay_kit.ledger.weigh` makes them, in the order of
+``rows``      as :func:`selfplay_kit.measure.ledger.weigh` makes them, in the order of
               ``claims.toml``; a claim that two models speak to has two rows
 
 A row's ``source`` holds ``paths``: the places of its numbers in the recorded files.
@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import VERDICTS, Claim, read_claims, unweighed, weigh
+from selfplay_kit.measure.ledger import VERDICTS, Claim, read_claims, unweighed, weigh
 
 from .ours import OURS, Ours
 from .record import rounded, save

@@ -14,12 +14,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.cloning import views
-from selfplay_kit.game import Transcript
-from selfplay_kit.language import deal_form, share_form
-from selfplay_kit.protocol import PROPOSE, parse
-from selfplay_kit.rounds import Config, keep
-from selfplay_kit.rules import Objective, max_joint, scenarios
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.protocol import PROPOSE, parse
+from selfplay_kit.games.deal.rules import Objective, max_joint, scenarios
+from selfplay_kit.learn.cloning import views
+from selfplay_kit.learn.rounds import Config, keep
+from selfplay_kit.measure.language import deal_form, share_form
 
 MESSAGES, DEALS = 100, 25  # to how many the counts of different ones are rarefied
 NAMED = r"(\d+) (book|hat|ball)"

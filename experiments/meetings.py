@@ -14,16 +14,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.crossplay import Told, both_ways, identity, meet, score
 from selfplay_kit.files import write_text
-from selfplay_kit.game import Transcript
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import mean_interval
-from selfplay_kit.models import LanguageModel, load_model
-from selfplay_kit.play import Player
-from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
-from selfplay_kit.scripted import NEGOTIATORS
-from selfplay_kit.search import search_games
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
+from selfplay_kit.games.play import Player
+from selfplay_kit.learn.opponents import identity
+from selfplay_kit.lm.models import LanguageModel, load_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.crossplay import Told, both_ways, meet, score
+from selfplay_kit.measure.metrics import mean_interval
+from selfplay_kit.measure.search import search_games
 
 from .said import accepting, sealed_falsely, seeded
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selfplay_kit.rules import OBJECTIVES
+from selfplay_kit.games.deal.rules import OBJECTIVES
 
 from .recorded import (
     Get,

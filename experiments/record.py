@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.files import write_text
-from selfplay_kit.metrics import METRICS, bounds_of, seed_interval
+from selfplay_kit.measure.metrics import METRICS, bounds_of, seed_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 DECIDES = [  # what can change a number

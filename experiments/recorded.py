@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import correlation, fmean
 from typing import Any
 
-from selfplay_kit.metrics import summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP, SEMI, scenarios
-from selfplay_kit.scripted import Teller
-from selfplay_kit.talk import reference_joint
+from selfplay_kit.games.deal.rules import COOP, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.metrics import summarise
+from selfplay_kit.measure.talk import reference_joint
 
 SCRIPT_SEEDS = 5
 FROM = ("commit", "date", "processor")

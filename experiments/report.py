@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.ledger import cells, shown
-from selfplay_kit.rules import scenarios
-from selfplay_kit.talk import reference_joint
+from selfplay_kit.games.deal.rules import scenarios
+from selfplay_kit.measure.ledger import cells, shown
+from selfplay_kit.measure.talk import reference_joint
 
 RESULTS = Path("notebooks/guide/results.md")  # beside the README, for its long tables
 
@@ -219,7 +219,7 @@ def picture(spine: dict[str, Any], out: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from selfplay_kit import plots
+    from selfplay_kit.teach import plots
 
     with matplotlib.rc_context(plots.STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -366,7 +366,7 @@ def ledger_picture(ledger: dict[str, Any], out: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from selfplay_kit import plots
+    from selfplay_kit.teach import plots
 
     rows = [r for r in ledger["rows"] if both_changed(r)]
     shares = [r for r in rows if r["unit"].startswith("share")]

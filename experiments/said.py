@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay_kit.game import Transcript, lines_for
-from selfplay_kit.metrics import bounds_of, seed_interval
-from selfplay_kit.phrasebook import hear
-from selfplay_kit.protocol import Position, Reading, parse
-from selfplay_kit.rules import SEMI, Share
-from selfplay_kit.scripted import View
+from selfplay_kit.games.deal.game import Transcript, lines_for
+from selfplay_kit.games.deal.phrasebook import hear
+from selfplay_kit.games.deal.protocol import Position, Reading, parse
+from selfplay_kit.games.deal.rules import SEMI, Share
+from selfplay_kit.games.deal.scripted import View
+from selfplay_kit.measure.metrics import bounds_of, seed_interval
 
 FEW = 20  # of fewer acceptances no share is given
 

@@ -16,12 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.cloning import make_sample, views
-from selfplay_kit.game import Transcript
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import Config, draw_scenarios, run
-from selfplay_kit.tiny import script_games
-from selfplay_kit.training import weighted_loss
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.learn.cloning import make_sample, views
+from selfplay_kit.learn.rounds import Config, draw_scenarios, run
+from selfplay_kit.learn.tiny import script_games
+from selfplay_kit.learn.training import weighted_loss
+from selfplay_kit.lm.models import load_model
 
 from .measure import measure
 from .record import provenance, save

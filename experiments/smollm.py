@@ -28,15 +28,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit import adapters
-from selfplay_kit.cloning import make_sample, views
-from selfplay_kit.game import Game
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import METRICS
-from selfplay_kit.models import LanguageModel, load_model, save_model
-from selfplay_kit.play import play_games
-from selfplay_kit.report import peak
-from selfplay_kit.rounds import (
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.cloning import make_sample, views
+from selfplay_kit.learn.rounds import (
     Config,
     Round,
     evaluate,
@@ -44,10 +41,13 @@ from selfplay_kit.rounds import (
     read_rounds,
     run,
 )
-from selfplay_kit.rules import OBJECTIVES, SEMI, scenarios
-from selfplay_kit.scripted import Fair
-from selfplay_kit.tiny import script_games
-from selfplay_kit.training import fine_tune, weighted_loss
+from selfplay_kit.learn.tiny import script_games
+from selfplay_kit.learn.training import fine_tune, weighted_loss
+from selfplay_kit.lm import adapters
+from selfplay_kit.lm.models import LanguageModel, load_model, save_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.lm.report import peak
+from selfplay_kit.measure.metrics import METRICS
 
 from .record import over_seeds, provenance, save
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.models import LanguageModel, load_model
-from selfplay_kit.rounds import Config, Round, evaluate, run
-from selfplay_kit.rules import OBJECTIVES
+from selfplay_kit.games.deal.rules import OBJECTIVES
+from selfplay_kit.learn.rounds import Config, Round, evaluate, run
+from selfplay_kit.lm.models import LanguageModel, load_model
 
 from .record import over_seeds, provenance, save
 from .report import picture, stamp_all

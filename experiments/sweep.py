@@ -21,7 +21,7 @@ takes those of ``spine`` where the configuration is the same. What
 ``exact``     λ as text: {random, nash, utilitarian}, see ``measure.references``
 ``bases``     name: {recipe, weights_hash} of the bases made for the sweep
 
-Metrics are those of ``selfplay_kit.metrics`` and of :mod:`.measure`. Intervals are
+Metrics are those of ``measure.metrics`` and of :mod:`.measure`. Intervals are
 95 % between seeds (``n`` of them); one seed has ``low`` and ``high`` null.
 """
 
@@ -34,11 +34,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.metrics import METRICS
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import Config, Round, evaluate, read_rounds, run
-from selfplay_kit.rules import Objective
-from selfplay_kit.training import TrainingError
+from selfplay_kit.games.deal.rules import Objective
+from selfplay_kit.learn.rounds import Config, Round, evaluate, read_rounds, run
+from selfplay_kit.learn.training import TrainingError
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.measure.metrics import METRICS
 
 from .measure import COUNTED, measure, references
 from .record import over_seeds, provenance, save

@@ -21,21 +21,26 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfplay_kit.crossplay import best_response
 from selfplay_kit.files import write_text
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.metrics import METRICS, mean_interval, seed_interval, summarise
-from selfplay_kit.models import LanguageModel, load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.rounds import Config, Round, evaluate, run
-from selfplay_kit.rules import COOP, Objective, scenarios
-from selfplay_kit.talk import (
+from selfplay_kit.games.deal.rules import COOP, Objective, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.opponents import best_response
+from selfplay_kit.learn.rounds import Config, Round, evaluate, run
+from selfplay_kit.learn.tiny import Recipe
+from selfplay_kit.lm.models import LanguageModel, load_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.metrics import (
+    METRICS,
+    mean_interval,
+    seed_interval,
+    summarise,
+)
+from selfplay_kit.measure.talk import (
     ablation,
     blind_joint,
     reference_joint,
     statement_metrics,
 )
-from selfplay_kit.tiny import Recipe
 
 from .bases import make_once
 from .record import over_seeds, provenance, save
@@ -286,8 +291,8 @@ def score(
 ) -> dict[str, Any]:
     """``lm`` with itself, each scenario of ``split`` once, under ``objective``.
 
-    Returns the metrics of :func:`~selfplay_kit.metrics.summarise` and
-    :func:`~selfplay_kit.talk.statement_metrics`, ``over_blind`` (joint points above
+    Returns the metrics of :func:`~selfplay_kit.measure.metrics.summarise` and
+    ``statement_metrics``, ``over_blind`` (joint points above
     a blind first speaker, paired) and, if ``ablated``, ``drop_NAME`` for each of
     :data:`ABLATED`.
     """

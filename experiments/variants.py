@@ -1,7 +1,7 @@
 """What the sweep plays: the variants of the standard run, by groups.
 
 Each :class:`Variant` changes one thing of the paper's loop from the weak tiny base.
-A run is a function of its :class:`~selfplay_kit.rounds.Config`, and so is its folder.
+A run is a function of its ``Config``, and so is its folder.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.rounds import Config, kept_counts
-from selfplay_kit.rules import OBJECTIVES
-from selfplay_kit.tiny import Recipe
+from selfplay_kit.games.deal.rules import OBJECTIVES
+from selfplay_kit.learn.rounds import Config, kept_counts
+from selfplay_kit.learn.tiny import Recipe
 
 from .bases import make_once
 

@@ -14,17 +14,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from . import moved as moved
+
 __version__ = "0.1.0"
 
 _HOME = {
-    "rules": "Scenario Objective SEMI COOP STRICT all_scenarios pareto",
-    "play": "play_games",
-    "models": "load_model",
-    "lm_player": "LMPlayer",
-    "decode": "Rows",
-    "training": "fine_tune",
-    "rounds": "Config run",
-    "metrics": "summarise",
+    "games.deal.rules": "Scenario Objective SEMI COOP STRICT all_scenarios pareto",
+    "games.play": "play_games",
+    "lm.models": "load_model",
+    "lm.player": "LMPlayer",
+    "lm.decode.rows": "Rows",
+    "learn.training": "fine_tune",
+    "learn.rounds": "Config run",
+    "measure.metrics": "summarise",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 __all__ = ["__version__", *_MODULE]

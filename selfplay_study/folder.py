@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from selfplay_kit.files import foreign, json_line, read_json, replacing, write_text
-from selfplay_kit.game import Game, Transcript
-from selfplay_kit.protocol import Move
-from selfplay_kit.rules import OBJECTIVES, scenarios
+from selfplay_kit.games.deal.game import Game, Transcript
+from selfplay_kit.games.deal.protocol import Move
+from selfplay_kit.games.deal.rules import OBJECTIVES, scenarios
 
 from .plan import Settings
 

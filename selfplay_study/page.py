@@ -14,10 +14,10 @@ from typing import Any
 
 import ipywidgets as w
 
-from selfplay_kit.game import Transcript
-from selfplay_kit.play import Player
-from selfplay_kit.rules import ITEMS
-from selfplay_kit.widgets import MAIN, Table, button, focus
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.rules import ITEMS
+from selfplay_kit.games.play import Player
+from selfplay_kit.teach.widgets import MAIN, Table, button, focus
 
 from .folder import Deal, Session, Study, StudyError, clean_code, show_code
 from .partners import players_of

@@ -20,10 +20,10 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.play import Player
-from selfplay_kit.protocol import Line, Move, Position
-from selfplay_kit.rules import Objective
-from selfplay_kit.scripted import NEGOTIATORS
+from selfplay_kit.games.deal.protocol import Line, Move, Position
+from selfplay_kit.games.deal.rules import Objective
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
+from selfplay_kit.games.play import Player
 
 from .folder import StudyError
 from .plan import Settings
@@ -40,8 +40,8 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
     if name in NEGOTIATORS:
         return NEGOTIATORS[name](), None
     try:
-        from selfplay_kit.lm_player import LMPlayer
-        from selfplay_kit.models import load_model
+        from selfplay_kit.lm.models import load_model
+        from selfplay_kit.lm.player import LMPlayer
     except ImportError as e:
         raise ValueError(
             f"{name!r} is a model, and {e.name} is not installed: install it (python "
@@ -65,8 +65,8 @@ def partner(name: str, temperature: float = 1.0) -> tuple[Player, str | None]:
 
 def _round_model(folder: Path, number: int):
     from selfplay_kit.files import read_json
-    from selfplay_kit.models import load_model
-    from selfplay_kit.rounds import read_rounds
+    from selfplay_kit.learn.rounds import read_rounds
+    from selfplay_kit.lm.models import load_model
 
     rounds = read_rounds(folder)
     if number >= len(rounds):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from selfplay_kit.rules import OBJECTIVES, SPLITS
+from selfplay_kit.games.deal.rules import OBJECTIVES, SPLITS
 
 DESIGNS = ("within", "between")
 

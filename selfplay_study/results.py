@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay_kit.game import Transcript
-from selfplay_kit.metrics import RESAMPLES, pareto_points
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.measure.metrics import RESAMPLES, pareto_points
 
 from .folder import Participant, Study
 from .plan import Settings

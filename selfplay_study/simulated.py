@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from selfplay_kit.game import Transcript
-from selfplay_kit.play import Player, Table, play_games
-from selfplay_kit.protocol import Move, Position
-from selfplay_kit.scripted import Blind, Fair, Greedy, Negotiator, Teller
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.protocol import Move, Position
+from selfplay_kit.games.deal.scripted import Blind, Fair, Greedy, Negotiator, Teller
+from selfplay_kit.games.play import Player, Table, play_games
 
 from .folder import Deal, Session, Study
 from .partners import load

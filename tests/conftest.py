@@ -41,8 +41,8 @@ def small_model(seed=3):
     """The tiny model's shape, smaller still: fifty thousand random weights."""
     from transformers import LlamaForCausalLM
 
-    from selfplay_kit import tiny
-    from selfplay_kit.models import LanguageModel, make_report
+    from selfplay_kit.learn import tiny
+    from selfplay_kit.lm.models import LanguageModel, make_report
 
     config = tiny.make_model(0).config
     config.hidden_size, config.intermediate_size, config.head_dim = 64, 128, 16
@@ -60,10 +60,10 @@ def tiny_base(tmp_path_factory):
     agrees sometimes and errs sometimes. Made once a session, in some seconds."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from selfplay_kit.cloning import fine_tune, make_sample, views
-    from selfplay_kit.play import play_games
-    from selfplay_kit.rules import SEMI, scenarios
-    from selfplay_kit.scripted import Blind
+    from selfplay_kit.games.deal.rules import SEMI, scenarios
+    from selfplay_kit.games.deal.scripted import Blind
+    from selfplay_kit.games.play import play_games
+    from selfplay_kit.learn.cloning import fine_tune, make_sample, views
 
     lm = small_model()
     games = play_games(Blind(), scenarios("train")[:100] * 2, SEMI, seed=0)
@@ -78,6 +78,6 @@ def tiny_base(tmp_path_factory):
 @pytest.fixture
 def lm(tiny_base):
     """A fresh copy of :func:`tiny_base`, loaded: a test may train it."""
-    from selfplay_kit.models import load_model
+    from selfplay_kit.lm.models import load_model
 
     return load_model(tiny_base)

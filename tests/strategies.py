@@ -7,9 +7,9 @@ plain noise.
 
 from hypothesis import strategies as st
 
-from selfplay_kit.game import Game
-from selfplay_kit.protocol import MESSAGE, PROPOSE, Move, propose
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, all_scenarios
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import MESSAGE, PROPOSE, Move, propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Objective, all_scenarios
 
 
 def scenarios():

@@ -9,20 +9,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from selfplay_kit import adapters, attention, models  # noqa: E402
-from selfplay_kit.cloning import make_sample, views  # noqa: E402
-from selfplay_kit.lm_player import LMPlayer  # noqa: E402
-from selfplay_kit.models import (  # noqa: E402
-    is_tiny,
-    load_model,
-    save_model,
-    weights_hash,
-)
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.rounds import Config, RunError, run  # noqa: E402
-from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
-from selfplay_kit.scripted import Blind  # noqa: E402
-from selfplay_kit.training import TrainingError, fine_tune, weighted_loss  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.deal.scripted import Blind  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.learn.cloning import make_sample, views  # noqa: E402
+from selfplay_kit.learn.rounds import Config, RunError, run  # noqa: E402
+from selfplay_kit.learn.training import TrainingError, fine_tune, weighted_loss  # noqa: E402
+from selfplay_kit.lm import adapters, models  # noqa: E402
+from selfplay_kit.lm.decode import attention  # noqa: E402
+from selfplay_kit.lm.models import is_tiny, load_model, save_model, weights_hash  # noqa: E402
+from selfplay_kit.lm.player import LMPlayer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -533,7 +529,7 @@ def test_quantised_weights_load_learn_an_adapter_and_reload(
 
 
 def test_asked_but_impossible_is_said_and_recorded(other_model, monkeypatch):
-    monkeypatch.setattr("selfplay_kit.precision.find_spec", lambda name: None)
+    monkeypatch.setattr("selfplay_kit.lm.precision.find_spec", lambda name: None)
     with pytest.warns(UserWarning, match=r"4bit asked, but bitsandbytes is not"):
         lm = load_model(other_model, "4bit")
     assert lm.report.asked == "4bit" and lm.report.given in ("bf16", "fp32")

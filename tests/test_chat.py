@@ -14,12 +14,13 @@ pytest.importorskip("transformers")
 
 from transformers.utils import chat_template_utils  # noqa: E402
 
-from selfplay_kit import chat, tiny  # noqa: E402
-from selfplay_kit.chat import DIALOGUES, NO_SYSTEM, WORDS, ChatFormat  # noqa: E402
-from selfplay_kit.dialogue import dialogue  # noqa: E402
-from selfplay_kit.models import load_model, save_model  # noqa: E402
-from selfplay_kit.protocol import STYLES, Line, Position  # noqa: E402
-from selfplay_kit.rules import SEMI  # noqa: E402
+from selfplay_kit.games.deal.protocol import STYLES, Line, Position  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI  # noqa: E402
+from selfplay_kit.learn import tiny  # noqa: E402
+from selfplay_kit.lm import chat  # noqa: E402
+from selfplay_kit.lm.chat import DIALOGUES, NO_SYSTEM, WORDS, ChatFormat  # noqa: E402
+from selfplay_kit.lm.dialogue import dialogue  # noqa: E402
+from selfplay_kit.lm.models import load_model, save_model  # noqa: E402
 
 from .conftest import small_model  # noqa: E402
 

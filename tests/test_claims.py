@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import phrasebook as say
-from selfplay_kit.claims import Claims, exact, free
-from selfplay_kit.rules import all_scenarios
+from selfplay_kit.games.deal import phrasebook as say
+from selfplay_kit.games.deal.rules import all_scenarios
+from selfplay_kit.measure.claims import Claims, exact, free
 
 from . import strategies
 

@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import training  # noqa: E402
-from selfplay_kit.cloning import (  # noqa: E402
+from selfplay_kit.games.deal.game import Game  # noqa: E402
+from selfplay_kit.games.deal.protocol import Move, accepted_text, propose  # noqa: E402
+from selfplay_kit.games.deal.rules import (  # noqa: E402
+    COOP,
+    SEMI,
+    STRICT,
+    Objective,
+    Scenario,
+    scenarios,
+)
+from selfplay_kit.games.deal.scripted import Fair  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.learn import training  # noqa: E402
+from selfplay_kit.learn.cloning import (  # noqa: E402
     FILTERS,
     IGNORE,
     Sample,
@@ -22,21 +34,9 @@ from selfplay_kit.cloning import (  # noqa: E402
     make_sample,
     views,
 )
-from selfplay_kit.dialogue import dialogue  # noqa: E402
-from selfplay_kit.game import Game  # noqa: E402
-from selfplay_kit.lm_player import LMPlayer  # noqa: E402
-from selfplay_kit.models import weights_hash  # noqa: E402
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.protocol import Move, accepted_text, propose  # noqa: E402
-from selfplay_kit.rules import (  # noqa: E402
-    COOP,
-    SEMI,
-    STRICT,
-    Objective,
-    Scenario,
-    scenarios,
-)
-from selfplay_kit.scripted import Fair  # noqa: E402
+from selfplay_kit.lm.dialogue import dialogue  # noqa: E402
+from selfplay_kit.lm.models import weights_hash  # noqa: E402
+from selfplay_kit.lm.player import LMPlayer  # noqa: E402
 
 from . import strategies  # noqa: E402
 from .conftest import small_model  # noqa: E402

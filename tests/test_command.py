@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from selfplay_kit import files
-from selfplay_kit.__main__ import main
-from selfplay_kit.export import read_config
-from selfplay_kit.play import play_games
-from selfplay_kit.rounds import kept_counts, read_games
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.scripted import Fair
+from selfplay_kit.cli import main
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.export import read_config
+from selfplay_kit.learn.rounds import kept_counts, read_games
 
 FAIR = ("fair", "fair", "--games", "6", "--seed", "3")
 
@@ -150,7 +150,7 @@ def test_one_program_writes_a_file_at_a_time(out, capsys):
 def test_a_model_is_known_by_its_weights_and_how_it_is_asked(tiny_base, out, capsys):
     import shutil
 
-    from selfplay_kit.models import load_model
+    from selfplay_kit.lm.models import load_model
 
     torch = pytest.importorskip("torch")
     base = shutil.copytree(tiny_base, out.parent / "base")
@@ -168,8 +168,8 @@ def test_a_model_is_known_by_its_weights_and_how_it_is_asked(tiny_base, out, cap
 
 
 def test_an_endpoint_is_known_by_its_address_and_settings_and_no_secret_is_kept(out):
-    from selfplay_kit import __main__ as command
-    from selfplay_kit.endpoint import EndpointPlayer
+    from selfplay_kit import cli as command
+    from selfplay_kit.lm.endpoint import EndpointPlayer
 
     one = EndpointPlayer("m", "https://me:sk-secret@host:1/v1?key=sk-secret")
     told = command._decides(one)

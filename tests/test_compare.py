@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit.compare import deviation, games_needed, paired
-from selfplay_kit.metrics import DEAL_METRICS, METRICS, summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP, SEMI, scenarios
-from selfplay_kit.scripted import Blind, RandomSplit, Teller
+from selfplay_kit.games.deal.rules import COOP, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Blind, RandomSplit, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.compare import deviation, games_needed, paired
+from selfplay_kit.measure.metrics import DEAL_METRICS, METRICS, summarise
 
 from .test_metrics import ABORT, BEST, NO_DEAL, OTHER, POOR, S, deal
 

@@ -7,13 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.claims import exact, free
-from selfplay_kit.consistency import INCONSISTENCY, false_claims, inconsistency, judged
-from selfplay_kit.game import Game
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import propose
-from selfplay_kit.rules import COOP, SEMI, Scenario, scenarios
-from selfplay_kit.scripted import Blind, Fair, Liar, Teller
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, Scenario, scenarios
+from selfplay_kit.games.deal.scripted import Blind, Fair, Liar, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.claims import exact, free
+from selfplay_kit.measure.consistency import (
+    INCONSISTENCY,
+    false_claims,
+    inconsistency,
+    judged,
+)
 
 from . import strategies
 

@@ -10,22 +10,21 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import rounds as rounds_module
-from selfplay_kit.crossplay import (
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, scenarios
+from selfplay_kit.games.deal.scripted import Blind, Fair, Greedy, Stubborn
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn import rounds as rounds_module
+from selfplay_kit.learn.opponents import best_response, identity
+from selfplay_kit.learn.rounds import Config, RunError, run
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.crossplay import (
     Told,
-    best_response,
     both_ways,
-    identity,
     matrix,
     meet,
     score,
 )
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.play import play_games
-from selfplay_kit.rounds import Config, RunError, run
-from selfplay_kit.rules import COOP, SEMI, STRICT, scenarios
-from selfplay_kit.scripted import Blind, Fair, Greedy, Stubborn
-from selfplay_kit.search import search_games
+from selfplay_kit.measure.search import search_games
 
 SOME = random.Random(0).sample(scenarios("development"), 12)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import decode  # noqa: E402
-from selfplay_kit.decode import Rows  # noqa: E402
+from selfplay_kit.lm.decode import rows as decode  # noqa: E402
+from selfplay_kit.lm.decode.rows import Rows  # noqa: E402
 
 VOCABULARY, STOP, WINDOW, COUNT = 11, 2, 160, 8
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit.dialogue import dialogue  # noqa: E402
-from selfplay_kit.game import Game  # noqa: E402
-from selfplay_kit.protocol import (  # noqa: E402
+from selfplay_kit.games.deal.game import Game  # noqa: E402
+from selfplay_kit.games.deal.protocol import (  # noqa: E402
     STYLES,
     Line,
     Move,
@@ -21,8 +20,9 @@ from selfplay_kit.protocol import (  # noqa: E402
     only_words,
     propose,
 )
-from selfplay_kit.rules import SEMI, Scenario  # noqa: E402
-from selfplay_kit.tiny import vocabulary  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI, Scenario  # noqa: E402
+from selfplay_kit.learn.tiny import vocabulary  # noqa: E402
+from selfplay_kit.lm.dialogue import dialogue  # noqa: E402
 
 from . import strategies  # noqa: E402
 from .conftest import small_model  # noqa: E402
@@ -113,8 +113,8 @@ def test_earlier_turns_never_change(game):
 
 
 def test_nothing_is_unknown_in_any_prompt_notice_or_correction():
-    from selfplay_kit.protocol import ERRORS, SHORT
-    from selfplay_kit.rules import COOP, STRICT, Objective, all_scenarios
+    from selfplay_kit.games.deal.protocol import ERRORS, SHORT
+    from selfplay_kit.games.deal.rules import COOP, STRICT, Objective, all_scenarios
 
     unknown = LM.tokenizer.unk_token_id
     objectives = [SEMI, COOP, STRICT, Objective(0.25), Objective(-0.67)]
@@ -206,9 +206,9 @@ def test_words_without_marks_are_heard_as_they_are(text):
 
 
 def test_a_partner_cannot_write_control_tokens():
-    from selfplay_kit import tiny
-    from selfplay_kit.protocol import Line, Position
-    from selfplay_kit.rules import SEMI
+    from selfplay_kit.games.deal.protocol import Line, Position
+    from selfplay_kit.games.deal.rules import SEMI
+    from selfplay_kit.learn import tiny
 
     lm = tiny.blank(0)
     said = "hi <end> <sys> pool <me> [message] deal"

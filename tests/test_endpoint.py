@@ -18,14 +18,14 @@ from threading import Lock, Thread
 import pytest
 from hypothesis import given
 
-from selfplay_kit.__main__ import main
-from selfplay_kit.endpoint import EndpointError, EndpointPlayer, chat_messages
-from selfplay_kit.game import Game
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import ERRORS, LONG, STYLES, Line, own_words
-from selfplay_kit.rounds import read_games
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.scripted import Fair, Greedy
+from selfplay_kit.cli import main
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import ERRORS, LONG, STYLES, Line, own_words
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair, Greedy
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.rounds import read_games
+from selfplay_kit.lm.endpoint import EndpointError, EndpointPlayer, chat_messages
 
 from . import strategies as s
 
@@ -866,7 +866,7 @@ def real_server(tmp_path_factory):
     pytest.importorskip("torch")
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
-    from selfplay_kit.models import load_model
+    from selfplay_kit.lm.models import load_model
 
     program = shutil.which("transformers") or shutil.which(
         "transformers", path=str(Path(sys.executable).parent)

@@ -15,11 +15,11 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from selfplay_kit.game import Game
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import propose
-from selfplay_kit.rules import COOP, SEMI, Scenario, scenarios
-from selfplay_kit.scripted import NEGOTIATORS, Teller
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, Scenario, scenarios
+from selfplay_kit.games.deal.scripted import NEGOTIATORS, Teller
+from selfplay_kit.games.play import play_games
 
 from .conftest import small_model
 
@@ -61,7 +61,7 @@ def some_logits():
 @cache
 def a_batch():
     """Views as from a weak model: few deals, many quarrels, and a failed try."""
-    from selfplay_kit.cloning import above_mean, views
+    from selfplay_kit.learn.cloning import above_mean, views
 
     def game(*moves):
         state = Game(S, SEMI)

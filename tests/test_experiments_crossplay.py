@@ -24,10 +24,10 @@ from experiments.said import (
     seeded,
 )
 from selfplay_kit import data
-from selfplay_kit.game import Game
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import Config, run
-from selfplay_kit.rules import SEMI, STRICT, Scenario
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.rules import SEMI, STRICT, Scenario
+from selfplay_kit.learn.rounds import Config, run
+from selfplay_kit.lm.models import load_model
 
 SPINE = data.path("reference/spine.json")
 SCRIPTS = ("blind", "stubborn")

@@ -9,7 +9,7 @@ from experiments import __main__, intervals
 from experiments.gaps import gaps, jackknife
 from experiments.record import over_seeds, save
 from experiments.said import all_seeded, seeded
-from selfplay_kit.metrics import SHARE, SHARES, bounds_of, seed_interval
+from selfplay_kit.measure.metrics import SHARE, SHARES, bounds_of, seed_interval
 
 HERE = Path(__file__).resolve().parent.parent
 RECORDED = ("spine", "sweep", "talk", "crossplay", "language", "smollm")

@@ -9,10 +9,10 @@ pytest.importorskip("torch")
 
 from experiments import language as lang
 from selfplay_kit import data
-from selfplay_kit.play import play_games
-from selfplay_kit.rounds import _hashes
-from selfplay_kit.rules import OBJECTIVES, scenarios
-from selfplay_kit.scripted import Fair
+from selfplay_kit.games.deal.rules import OBJECTIVES, scenarios
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.rounds import _hashes
 
 from .test_metrics import BEST, NO_DEAL, OPTIMAL, POOR
 

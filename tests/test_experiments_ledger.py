@@ -9,7 +9,7 @@ import pytest
 from experiments import recorded, report
 from experiments.ledger import ledger
 from experiments.ours import OURS, Ours
-from selfplay_kit.ledger import (
+from selfplay_kit.measure.ledger import (
     DIFFERS,
     FIXED,
     HOLDS,

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 
 from experiments.measure import COUNTED, entropy, measure, rarefied, references
-from selfplay_kit.game import Game
-from selfplay_kit.protocol import propose
-from selfplay_kit.rounds import Config
-from selfplay_kit.rules import SEMI, STRICT, Objective, Scenario, scenarios
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import SEMI, STRICT, Objective, Scenario, scenarios
+from selfplay_kit.learn.rounds import Config
 
 S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
 HELLO = "[message] i take 1 book 0 hats 1 ball ."

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import report
 from experiments.ledger import ledger
-from selfplay_kit.ledger import NOT_RUN
+from selfplay_kit.measure.ledger import NOT_RUN
 
 HERE = Path(__file__).resolve().parent.parent
 

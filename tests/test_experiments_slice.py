@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from experiments import slice as part  # noqa: E402
 from selfplay_kit import data  # noqa: E402
-from selfplay_kit.rounds import Config, draw_scenarios  # noqa: E402
+from selfplay_kit.learn.rounds import Config, draw_scenarios  # noqa: E402
 
 EVERYWHERE = ("scenarios", "first")
 

@@ -9,8 +9,8 @@ pytest.importorskip("peft")
 
 from experiments import smollm  # noqa: E402
 from experiments.__main__ import main  # noqa: E402
-from selfplay_kit import adapters  # noqa: E402
-from selfplay_kit.models import load_model  # noqa: E402
+from selfplay_kit.lm import adapters  # noqa: E402
+from selfplay_kit.lm.models import load_model  # noqa: E402
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from experiments import sweep as module
 from experiments.measure import COUNTED
 from experiments.sweep import sweep
 from experiments.variants import Variant, name_of
-from selfplay_kit.tiny import blank
+from selfplay_kit.learn.tiny import blank
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ pytest.importorskip("transformers")
 
 from experiments import talk as talk_study
 from experiments.talk import ARMS, Arm, study
-from selfplay_kit.rounds import read_rounds
-from selfplay_kit.rules import scenarios
-from selfplay_kit.talk import statement_metrics
-from selfplay_kit.tiny import script_games
+from selfplay_kit.games.deal.rules import scenarios
+from selfplay_kit.learn.rounds import read_rounds
+from selfplay_kit.learn.tiny import script_games
+from selfplay_kit.measure.talk import statement_metrics
 
 
 def test_arms_of_one_base_spend_as_many_games():
@@ -120,9 +120,9 @@ def test_an_unknown_arm_is_an_error(tmp_path):
 
 
 def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
-    from selfplay_kit import tiny
-    from selfplay_kit.cloning import IGNORE
-    from selfplay_kit.phrasebook import hear
+    from selfplay_kit.games.deal.phrasebook import hear
+    from selfplay_kit.learn import tiny
+    from selfplay_kit.learn.cloning import IGNORE
 
     words = tiny.vocabulary()
     counts = {i for i, w in enumerate(words) if w[0].isdigit() and " " in w}
@@ -138,8 +138,8 @@ def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
 
 
 def test_a_drill_trains_and_is_a_function_of_its_seed(tiny_base):
-    from selfplay_kit import tiny
-    from selfplay_kit.models import load_model, weights_hash
+    from selfplay_kit.learn import tiny
+    from selfplay_kit.lm.models import load_model, weights_hash
 
     found = set()
     for seed in (1, 1, 2):

@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 
 from experiments import variants
 from experiments.variants import LAMBDAS, folder_of, groups, name_of
-from selfplay_kit.rounds import Config
+from selfplay_kit.learn.rounds import Config
 
 RUNS, SPINE = Path("runs/sweep"), Path("runs/spine")
 

@@ -9,11 +9,11 @@ from hypothesis import given
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit.__main__ import main
-from selfplay_kit.cloning import View, drawn, views
-from selfplay_kit.export import chat_line, kept_views, read_config, write_chat
-from selfplay_kit.protocol import ERRORS
-from selfplay_kit.rounds import Config, RunError, read_rounds, run
+from selfplay_kit.cli import main
+from selfplay_kit.games.deal.protocol import ERRORS
+from selfplay_kit.learn.cloning import View, drawn, views
+from selfplay_kit.learn.export import chat_line, kept_views, read_config, write_chat
+from selfplay_kit.learn.rounds import Config, RunError, read_rounds, run
 
 from . import strategies as s
 
@@ -36,9 +36,9 @@ def test_a_line_holds_own_accepted_moves_and_ends_in_one(t):
 
 
 def test_the_partners_values_are_not_in_a_line():
-    from selfplay_kit.play import play_games
-    from selfplay_kit.rules import SEMI, scenarios
-    from selfplay_kit.scripted import RandomSplit
+    from selfplay_kit.games.deal.rules import SEMI, scenarios
+    from selfplay_kit.games.deal.scripted import RandomSplit
+    from selfplay_kit.games.play import play_games
 
     some = scenarios("train")[::400]
     for t in play_games(RandomSplit(), some, SEMI, seed=0):

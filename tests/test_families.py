@@ -8,10 +8,13 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, agreement, attention, decode, tiny  # noqa: E402
-from selfplay_kit.decode import Rows  # noqa: E402
-from selfplay_kit.models import load_model, save_model  # noqa: E402
-from selfplay_kit.training import IGNORE, Sample, weighted_loss  # noqa: E402
+from selfplay_kit.learn import tiny  # noqa: E402
+from selfplay_kit.learn.training import IGNORE, Sample, weighted_loss  # noqa: E402
+from selfplay_kit.lm import adapters  # noqa: E402
+from selfplay_kit.lm.decode import agreement, attention  # noqa: E402
+from selfplay_kit.lm.decode import rows as decode  # noqa: E402
+from selfplay_kit.lm.decode.rows import Rows  # noqa: E402
+from selfplay_kit.lm.models import load_model, save_model  # noqa: E402
 
 WORDS, NEAR, WINDOW = 61, 2e-3, 6
 SIZE = {

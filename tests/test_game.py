@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.game import Game, Transcript
-from selfplay_kit.protocol import Line, Move, propose
-from selfplay_kit.rules import COOP, SEMI, Objective, Scenario
+from selfplay_kit.games.deal.game import Game, Transcript
+from selfplay_kit.games.deal.protocol import Line, Move, propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, Objective, Scenario
 
 from . import strategies
 

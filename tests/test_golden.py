@@ -2,8 +2,8 @@
 
 import pytest
 
-from selfplay_kit.game import Transcript
-from selfplay_kit.protocol import ERRORS
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.protocol import ERRORS
 
 from . import golden
 

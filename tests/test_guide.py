@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments import guide
-from selfplay_kit import rules
+from selfplay_kit.games.deal import rules
 from selfplay_study import commands
 from tests.lint_notebooks import HEADER, TIME
 

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit.language import (
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.language import (
     DEALS,
     LANGUAGE,
     deal_form,
@@ -17,10 +20,7 @@ from selfplay_kit.language import (
     spoken,
     words,
 )
-from selfplay_kit.metrics import summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.scripted import Fair
+from selfplay_kit.measure.metrics import summarise
 
 from . import strategies
 from .test_metrics import ABORT, BEST, NO_DEAL, OPTIMAL, STUMBLE, deal

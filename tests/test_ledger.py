@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import ledger
-from selfplay_kit.ledger import CANNOT, Claim, lies, verdict, weigh
+from selfplay_kit.measure import ledger
+from selfplay_kit.measure.ledger import CANNOT, Claim, lies, verdict, weigh
 
 FINITE = st.floats(-100, 100, allow_nan=False)
 RISE = Claim("rise", "scores", "Points rise.", of="change", above=0, unit="points")

@@ -5,14 +5,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import decode, lm_player  # noqa: E402
-from selfplay_kit.dialogue import dialogue  # noqa: E402
-from selfplay_kit.game import Game  # noqa: E402
-from selfplay_kit.lm_player import LMPlayer  # noqa: E402
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.protocol import Move  # noqa: E402
-from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
-from selfplay_kit.scripted import Fair  # noqa: E402
+from selfplay_kit.games.deal.game import Game  # noqa: E402
+from selfplay_kit.games.deal.protocol import Move  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.deal.scripted import Fair  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.lm import player as lm_player  # noqa: E402
+from selfplay_kit.lm.decode import rows as decode  # noqa: E402
+from selfplay_kit.lm.dialogue import dialogue  # noqa: E402
+from selfplay_kit.lm.player import LMPlayer  # noqa: E402
 
 from .conftest import small_model  # noqa: E402
 

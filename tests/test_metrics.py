@@ -7,8 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit.game import Game
-from selfplay_kit.metrics import (
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import (
+    COOP,
+    SEMI,
+    STRICT,
+    Objective,
+    Scenario,
+    all_scenarios,
+    maxmin_deal,
+    nash_deal,
+    scenarios,
+)
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.metrics import (
     DEAL_METRICS,
     METRICS,
     RESAMPLES,
@@ -21,20 +35,6 @@ from selfplay_kit.metrics import (
     summarise,
     the_objective,
 )
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import propose
-from selfplay_kit.rules import (
-    COOP,
-    SEMI,
-    STRICT,
-    Objective,
-    Scenario,
-    all_scenarios,
-    maxmin_deal,
-    nash_deal,
-    scenarios,
-)
-from selfplay_kit.scripted import Fair
 
 from . import strategies
 

@@ -10,14 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, tiny  # noqa: E402
-from selfplay_kit.__main__ import main  # noqa: E402
-from selfplay_kit.models import (  # noqa: E402
-    is_tiny,
-    load_model,
-    save_model,
-    weights_hash,
-)
+from selfplay_kit.cli import main  # noqa: E402
+from selfplay_kit.learn import tiny  # noqa: E402
+from selfplay_kit.lm import adapters  # noqa: E402
+from selfplay_kit.lm.models import is_tiny, load_model, save_model, weights_hash  # noqa: E402
 
 from .conftest import small_model  # noqa: E402
 
@@ -108,7 +104,9 @@ def test_an_architecture_that_transformers_has_not_is_no_damage(copied):
 
 
 def test_without_docstrings_python_is_blamed_and_no_file(tiny_base):
-    code = f"from selfplay_kit.models import load_model; load_model({str(tiny_base)!r})"
+    code = (
+        f"from selfplay_kit.lm.models import load_model; load_model({str(tiny_base)!r})"
+    )
     done = subprocess.run(
         [sys.executable, "-OO", "-c", code], capture_output=True, text=True
     )

@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 
-from selfplay_kit import notebook
-from selfplay_kit.game import Game
-from selfplay_kit.notebook import check, play_by_typing, show_game, table
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import propose
-from selfplay_kit.rules import SEMI, Scenario
-from selfplay_kit.scripted import Blind, Teller
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import SEMI, Scenario
+from selfplay_kit.games.deal.scripted import Blind, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.teach import notebook
+from selfplay_kit.teach.notebook import check, play_by_typing, show_game, table
 
 from . import strategies
 
@@ -117,7 +117,7 @@ def test_what_memory_does_not_hold_is_recorded_only(
     monkeypatch, capsys, memory, limit, enough
 ):
     monkeypatch.setattr(
-        "selfplay_kit.precision.memory_and_limit", lambda: (memory, limit)
+        "selfplay_kit.lm.precision.memory_and_limit", lambda: (memory, limit)
     )
     assert notebook.has_memory(4.05e9, "SmolLM2") is enough
     told = capsys.readouterr().out

@@ -338,8 +338,10 @@ def test_profile_versions_and_the_own_source_count(folder, tmp_path, monkeypatch
 
 
 def test_a_widget_leaves_its_plain_html_and_no_state(folder, tmp_path):
-    show = "from selfplay_kit.widgets import Table\n"
-    show += "from selfplay_kit.scripted import Fair\ndisplay(Table(Fair()))\n"
+    show = "from selfplay_kit.teach.widgets import Table\n"
+    show += (
+        "from selfplay_kit.games.deal.scripted import Fair\ndisplay(Table(Fair()))\n"
+    )
     edit(folder, "import os\n", f"import os\n{show}")
     derive.make(folder)
     out = tmp_path / "build"

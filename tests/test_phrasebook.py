@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import phrasebook as book
-from selfplay_kit.phrasebook import Heard, hear
+from selfplay_kit.games.deal import phrasebook as book
+from selfplay_kit.games.deal.phrasebook import Heard, hear
 
 from . import strategies
 

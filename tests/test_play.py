@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Move, propose
-from selfplay_kit.rules import COOP, SEMI, all_scenarios
-from selfplay_kit.scripted import NEGOTIATORS, Fair, Greedy, Teller
+from selfplay_kit.games.deal.protocol import Move, propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, all_scenarios
+from selfplay_kit.games.deal.scripted import NEGOTIATORS, Fair, Greedy, Teller
+from selfplay_kit.games.play import play_games
 
 SOME = list(all_scenarios()[::250])  # 22 scenarios
 

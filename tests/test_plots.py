@@ -6,8 +6,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 
-from selfplay_kit import plots
-from selfplay_kit.rules import Scenario, max_joint, nash_deal, pareto
+from selfplay_kit.games.deal.rules import Scenario, max_joint, nash_deal, pareto
+from selfplay_kit.teach import plots
 
 S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
 

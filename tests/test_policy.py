@@ -11,21 +11,26 @@ pytest.importorskip("transformers")
 
 import torch
 
-from selfplay_kit.cloning import IGNORE, Sample, View, make_sample, views
-from selfplay_kit.game import Transcript
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.policy import advantage_samples, advantages, anchored, ratio_loss
-from selfplay_kit.rounds import Config, RunError, read_rounds, run
-from selfplay_kit.rules import COOP, SEMI, scenarios
-from selfplay_kit.scripted import Fair, RandomSplit, Teller
-from selfplay_kit.training import (
+from selfplay_kit.games.deal.game import Transcript
+from selfplay_kit.games.deal.rules import COOP, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Fair, RandomSplit, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn.cloning import IGNORE, Sample, View, make_sample, views
+from selfplay_kit.learn.rounds import Config, RunError, read_rounds, run
+from selfplay_kit.learn.rules.policy_gradient import (
+    advantage_samples,
+    advantages,
+    anchored,
+    ratio_loss,
+)
+from selfplay_kit.learn.training import (
     TrainingError,
     fine_tune,
     labelled_logits,
     weighted_loss,
 )
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
 
 
 def games(count=12, group=4, seed=1, objective=SEMI):
@@ -208,7 +213,7 @@ def test_the_anchor_costs_nothing_at_the_base_and_something_elsewhere(lm):
 
 
 def test_the_anchor_holds_the_model_back(lm, tiny_base):
-    from selfplay_kit.models import load_model
+    from selfplay_kit.lm.models import load_model
 
     base, free = load_model(tiny_base), load_model(tiny_base)
     samples = [make_sample(v, lm) for v in views(games(8, 1))]

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from selfplay_kit import precision  # noqa: E402
-from selfplay_kit.precision import (  # noqa: E402
-    PRECISIONS,
-    Machine,
-    choose,
-    memory_and_limit,
-)
+from selfplay_kit.lm import precision  # noqa: E402
+from selfplay_kit.lm.precision import PRECISIONS, Machine, choose, memory_and_limit  # noqa: E402
 
 T4 = Machine("cuda", 15e9, False, True, (7, 5))
 A100 = Machine("cuda", 80e9, True, True, (8, 0))

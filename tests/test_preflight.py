@@ -7,10 +7,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit.__main__ import main  # noqa: E402
-from selfplay_kit.models import load_model  # noqa: E402
-from selfplay_kit.preflight import Estimate, cache_bytes, preflight  # noqa: E402
-from selfplay_kit.rounds import Config  # noqa: E402
+from selfplay_kit.cli import main  # noqa: E402
+from selfplay_kit.learn.preflight import Estimate, cache_bytes, preflight  # noqa: E402
+from selfplay_kit.learn.rounds import Config  # noqa: E402
+from selfplay_kit.lm.models import load_model  # noqa: E402
 
 
 def test_an_estimate_grows_with_what_is_asked(tiny_base):

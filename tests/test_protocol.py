@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import rules
-from selfplay_kit.game import Game
-from selfplay_kit.protocol import (
+from selfplay_kit.games.deal import rules
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import (
     ERRORS,
     LONG,
     SHORT,
@@ -19,7 +19,7 @@ from selfplay_kit.protocol import (
     propose,
     share_text,
 )
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Objective, Scenario
 
 from . import strategies
 

@@ -5,12 +5,12 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from selfplay_kit.game import Game
-from selfplay_kit.language import spoken
-from selfplay_kit.metrics import summarise
-from selfplay_kit.protocol import propose
-from selfplay_kit.readers import format_of, read_lewis, read_released
-from selfplay_kit.rules import COOP, SEMI, STRICT, Scenario
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Scenario
+from selfplay_kit.measure.language import spoken
+from selfplay_kit.measure.metrics import summarise
+from selfplay_kit.measure.readers import format_of, read_lewis, read_released
 
 from . import strategies
 from .conftest import ROOT
@@ -359,8 +359,8 @@ def test_nothing_but_the_command_line_imports_the_readers():
     (contract,) = [
         c for c in project["tool"]["importlinter"]["contracts"] if c["id"] == "readers"
     ]
-    assert contract["protected_modules"] == ["selfplay_kit.readers"]
-    assert contract["allowed_importers"] == ["selfplay_kit.__main__"]
+    assert contract["protected_modules"] == ["selfplay_kit.measure.readers"]
+    assert contract["allowed_importers"] == ["selfplay_kit.cli"]
 
 
 def test_files_that_editors_and_finders_touched(tmp_path):

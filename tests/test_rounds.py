@@ -17,14 +17,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import rounds  # noqa: E402
-from selfplay_kit.cloning import TrainingError, make_sample, views  # noqa: E402
-from selfplay_kit.config import ABOUT  # noqa: E402
-from selfplay_kit.game import Game  # noqa: E402
-from selfplay_kit.metrics import METRICS, summarise  # noqa: E402
-from selfplay_kit.models import load_model, weights_hash  # noqa: E402
-from selfplay_kit.protocol import propose  # noqa: E402
-from selfplay_kit.rounds import (  # noqa: E402
+from selfplay_kit.games.deal.game import Game  # noqa: E402
+from selfplay_kit.games.deal.protocol import propose  # noqa: E402
+from selfplay_kit.games.deal.rules import COOP, SEMI, Scenario, scenarios  # noqa: E402
+from selfplay_kit.learn import rounds  # noqa: E402
+from selfplay_kit.learn.cloning import TrainingError, make_sample, views  # noqa: E402
+from selfplay_kit.learn.config import ABOUT  # noqa: E402
+from selfplay_kit.learn.rounds import (  # noqa: E402
     Config,
     RunError,
     kept_counts,
@@ -32,7 +31,8 @@ from selfplay_kit.rounds import (  # noqa: E402
     read_rounds,
     run,
 )
-from selfplay_kit.rules import COOP, SEMI, Scenario, scenarios  # noqa: E402
+from selfplay_kit.lm.models import load_model, weights_hash  # noqa: E402
+from selfplay_kit.measure.metrics import METRICS, summarise  # noqa: E402
 
 from .conftest import ROOT  # noqa: E402
 

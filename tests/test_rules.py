@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import rules
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario, all_scenarios
+from selfplay_kit.games.deal import rules
+from selfplay_kit.games.deal.rules import (
+    COOP,
+    SEMI,
+    STRICT,
+    Objective,
+    Scenario,
+    all_scenarios,
+)
 
 from . import strategies
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from selfplay_kit.__main__ import main
-from selfplay_kit.compare import paired
-from selfplay_kit.consistency import INCONSISTENCY
-from selfplay_kit.language import LANGUAGE
-from selfplay_kit.metrics import DEAL_METRICS, METRICS, summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP, SEMI, scenarios
-from selfplay_kit.scripted import Blind, Fair
+from selfplay_kit.cli import main
+from selfplay_kit.games.deal.rules import COOP, SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Blind, Fair
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.compare import paired
+from selfplay_kit.measure.consistency import INCONSISTENCY
+from selfplay_kit.measure.language import LANGUAGE
+from selfplay_kit.measure.metrics import DEAL_METRICS, METRICS, summarise
 
 from .test_readers import DEAL, DEALT, SAME, game, lewis, write
 

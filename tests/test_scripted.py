@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit import scripted
-from selfplay_kit.phrasebook import hear
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Line, Position, parse
-from selfplay_kit.rules import (
+from selfplay_kit.games.deal import scripted
+from selfplay_kit.games.deal.phrasebook import hear
+from selfplay_kit.games.deal.protocol import Line, Position, parse
+from selfplay_kit.games.deal.rules import (
     COOP,
     SEMI,
     blind_share,
@@ -20,7 +19,7 @@ from selfplay_kit.rules import (
     max_joint,
     scenarios,
 )
-from selfplay_kit.scripted import (
+from selfplay_kit.games.deal.scripted import (
     NEGOTIATORS,
     Blind,
     Fair,
@@ -31,6 +30,7 @@ from selfplay_kit.scripted import (
     Teller,
     View,
 )
+from selfplay_kit.games.play import play_games
 
 from . import strategies
 

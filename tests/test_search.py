@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit.game import Game
-from selfplay_kit.phrasebook import hear, split_words
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import MESSAGE, Move, propose
-from selfplay_kit.rules import SEMI, Scenario, scenarios
-from selfplay_kit.scripted import NEGOTIATORS, Greedy, Stubborn, View, best_share
-from selfplay_kit.search import search, search_games
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.phrasebook import hear, split_words
+from selfplay_kit.games.deal.protocol import MESSAGE, Move, propose
+from selfplay_kit.games.deal.rules import SEMI, Scenario, scenarios
+from selfplay_kit.games.deal.scripted import (
+    NEGOTIATORS,
+    Greedy,
+    Stubborn,
+    View,
+    best_share,
+)
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.search import search, search_games
 
 from .strategies import scenarios as any_scenario
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.keys import (
+from selfplay_kit.lm.keys import (
     EndpointError,
     Secrets,
     proxy_secrets,
@@ -16,7 +16,7 @@ from selfplay_kit.keys import (
     read_key,
     variable_words,
 )
-from selfplay_kit.servers import read_answer, reason, refused_fields
+from selfplay_kit.lm.servers import read_answer, reason, refused_fields
 
 SENT = {"max_tokens", "seed", "temperature", "system"}
 

@@ -7,13 +7,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("gguf")
 
-from selfplay_kit import adapters, data, weights  # noqa: E402
-from selfplay_kit.dialogue import dialogue  # noqa: E402
-from selfplay_kit.game import Game  # noqa: E402
-from selfplay_kit.lm_player import LMPlayer  # noqa: E402
-from selfplay_kit.models import load_model, save_model, weights_hash  # noqa: E402
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.rules import COOP, SEMI, scenarios  # noqa: E402
+from selfplay_kit import data  # noqa: E402
+from selfplay_kit.games.deal.game import Game  # noqa: E402
+from selfplay_kit.games.deal.rules import COOP, SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.lm import adapters, weights  # noqa: E402
+from selfplay_kit.lm.dialogue import dialogue  # noqa: E402
+from selfplay_kit.lm.models import load_model, save_model, weights_hash  # noqa: E402
+from selfplay_kit.lm.player import LMPlayer  # noqa: E402
 
 NAME = "smollm2-135m-q4_1"
 pytestmark = pytest.mark.slow

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Move, propose
-from selfplay_kit.rules import OBJECTIVES, Scenario, split_of
-from selfplay_kit.scripted import Blind, Fair, Greedy, RandomSplit, Teller
+from selfplay_kit.games.deal.protocol import Move, propose
+from selfplay_kit.games.deal.rules import OBJECTIVES, Scenario, split_of
+from selfplay_kit.games.deal.scripted import Blind, Fair, Greedy, RandomSplit, Teller
+from selfplay_kit.games.play import play_games
 from selfplay_study import (
     Settings,
     Study,
@@ -732,7 +732,7 @@ def test_a_partner_by_name(tmp_path):
 
 def test_a_round_of_a_run_is_a_partner(tiny_base, tmp_path):
     pytest.importorskip("torch")
-    from selfplay_kit.rounds import Config, run
+    from selfplay_kit.learn.rounds import Config, run
 
     rounds = run(Config(base=str(tiny_base), rounds=1, games=60), tmp_path / "run")
     names = tuple(f"{tmp_path / 'run'}@{k}" for k in range(2))
@@ -937,7 +937,7 @@ def test_what_is_said_to_whoever_starts_it(tmp_path):
 
 def test_a_model_without_torch_is_told_of(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "selfplay_kit.lm_player", raising=False)
+    monkeypatch.delitem(sys.modules, "selfplay_kit.lm.player", raising=False)
     where = str(tmp_path / "class")
     assert main(["new", where, "--partners", "tiny-weak,fair"]) == 1
     said = capsys.readouterr().err

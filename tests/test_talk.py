@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_kit.game import lines_for
-from selfplay_kit.phrasebook import hear, say_values
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import Line, Position
-from selfplay_kit.rules import (
+from selfplay_kit.games.deal.game import lines_for
+from selfplay_kit.games.deal.phrasebook import hear, say_values
+from selfplay_kit.games.deal.protocol import Line, Position
+from selfplay_kit.games.deal.rules import (
     COOP,
     Scenario,
     all_scenarios,
@@ -20,8 +19,9 @@ from selfplay_kit.rules import (
     max_joint,
     scenarios,
 )
-from selfplay_kit.scripted import Blind, Liar, Teller
-from selfplay_kit.talk import (
+from selfplay_kit.games.deal.scripted import Blind, Liar, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.talk import (
     ABLATIONS,
     SPEAKERS,
     Ablated,

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import phrasebook, scripted, tiny  # noqa: E402
-from selfplay_kit.models import load_model, weights_hash  # noqa: E402
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.protocol import ERRORS, parse, propose  # noqa: E402
-from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.deal import phrasebook, scripted  # noqa: E402
+from selfplay_kit.games.deal.protocol import ERRORS, parse, propose  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.learn import tiny  # noqa: E402
+from selfplay_kit.lm.models import load_model, weights_hash  # noqa: E402
 
 from . import strategies  # noqa: E402
 

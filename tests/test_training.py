@@ -7,19 +7,21 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from selfplay_kit import adapters, attention, training  # noqa: E402
-from selfplay_kit.cloning import make_sample, views  # noqa: E402
-from selfplay_kit.models import load_model, weights_hash  # noqa: E402
-from selfplay_kit.play import play_games  # noqa: E402
-from selfplay_kit.rules import SEMI, scenarios  # noqa: E402
-from selfplay_kit.scripted import Fair  # noqa: E402
-from selfplay_kit.training import (  # noqa: E402
+from selfplay_kit.games.deal.rules import SEMI, scenarios  # noqa: E402
+from selfplay_kit.games.deal.scripted import Fair  # noqa: E402
+from selfplay_kit.games.play import play_games  # noqa: E402
+from selfplay_kit.learn import training  # noqa: E402
+from selfplay_kit.learn.cloning import make_sample, views  # noqa: E402
+from selfplay_kit.learn.training import (  # noqa: E402
     IGNORE,
     Sample,
     TrainingError,
     fine_tune,
     weighted_loss,
 )
+from selfplay_kit.lm import adapters  # noqa: E402
+from selfplay_kit.lm.decode import attention  # noqa: E402
+from selfplay_kit.lm.models import load_model, weights_hash  # noqa: E402
 
 
 @pytest.fixture(scope="module")

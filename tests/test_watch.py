@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 
-from selfplay_kit import shown, watch
-from selfplay_kit.game import Game
-from selfplay_kit.metrics import summarise
-from selfplay_kit.notebook import show_game
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import propose
-from selfplay_kit.rules import SEMI, Scenario, scenarios
-from selfplay_kit.scripted import Fair, Liar, Teller
-from selfplay_kit.watch import (
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import propose
+from selfplay_kit.games.deal.rules import SEMI, Scenario, scenarios
+from selfplay_kit.games.deal.scripted import Fair, Liar, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.metrics import summarise
+from selfplay_kit.teach import shown, watch
+from selfplay_kit.teach.notebook import show_game
+from selfplay_kit.teach.watch import (
     Dashboard,
     Explorer,
     Viewer,
@@ -207,7 +207,7 @@ def test_a_complete_run_folds_into_one_line(placed, capsys):
 
 @pytest.mark.slow
 def test_the_dashboard_takes_what_a_real_run_tells(tiny_base, tmp_path, placed):
-    from selfplay_kit.rounds import Config, run
+    from selfplay_kit.learn.rounds import Config, run
 
     board = Dashboard(
         config := Config(base=str(tiny_base), rounds=1, games=24, temperature=0.5),

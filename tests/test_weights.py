@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_kit import weights
-from selfplay_kit.weights import WeightsError, Wheel
+from selfplay_kit.lm import weights
+from selfplay_kit.lm.weights import WeightsError, Wheel
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_kit import shown, watch, widgets
-from selfplay_kit.game import Game
-from selfplay_kit.protocol import Move, propose
-from selfplay_kit.rounds import read_games
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario
-from selfplay_kit.scripted import NEGOTIATORS, Fair
-from selfplay_kit.widgets import Table
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import Move, propose
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Objective, Scenario
+from selfplay_kit.games.deal.scripted import NEGOTIATORS, Fair
+from selfplay_kit.learn.rounds import read_games
+from selfplay_kit.teach import shown, watch, widgets
+from selfplay_kit.teach.widgets import Table
 
 from . import strategies
 
@@ -233,7 +233,7 @@ def test_the_same_seed_gives_the_same_games():
 
 @pytest.mark.slow
 def test_a_language_model_answers_from_its_thread(lm):
-    from selfplay_kit.lm_player import LMPlayer
+    from selfplay_kit.lm.player import LMPlayer
 
     table = Table(LMPlayer(lm), S, first=0, seed=1)
     while not table.game.over:

@@ -23,7 +23,7 @@
 PROFILE = "cpu"  # how large the runs are; "ci" is smaller and quicker
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE)
 
@@ -40,7 +40,8 @@ here = notebook.setup(PROFILE)
 # 0, upwards is better for player 1.
 
 # %% alt="All deals by the points of both players, the Pareto-optimal ones joined"
-from selfplay_kit import plots, rules
+from selfplay_kit.games.deal import rules
+from selfplay_kit.teach import plots
 
 scenario = rules.Scenario(
     counts=(3, 1, 1),  # books, hats, balls
@@ -73,8 +74,8 @@ ax = plots.frontier(scenario)
 # **Run.** Both are scripts, a few lines of Python each.
 
 # %%
-from selfplay_kit.play import play_games
-from selfplay_kit.scripted import Fair, Greedy
+from selfplay_kit.games.deal.scripted import Fair, Greedy
+from selfplay_kit.games.play import play_games
 
 (game,) = play_games((Fair(), Greedy()), [scenario], rules.SEMI, seed=0)
 notebook.show_game(game)
@@ -102,8 +103,8 @@ ax = plots.frontier(scenario, {"this deal": game.shares})
 # %%
 import random
 
-from selfplay_kit.metrics import summarise
-from selfplay_kit.scripted import NEGOTIATORS
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
+from selfplay_kit.measure.metrics import summarise
 
 GAMES = here.pick(ci=100, cpu=300)
 drawn = random.Random(0).sample(rules.all_scenarios(), GAMES)

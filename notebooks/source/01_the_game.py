@@ -26,7 +26,7 @@
 PROFILE = "cpu"
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE)
 
@@ -44,8 +44,8 @@ here = notebook.setup(PROFILE)
 # %% alt="Bars: what one book, hat and ball is worth to each player"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
-from selfplay_kit.rules import ITEMS, Scenario, pareto
+from selfplay_kit.games.deal.rules import ITEMS, Scenario, pareto
+from selfplay_kit.teach import plots
 
 scenario = Scenario(counts=(3, 1, 1), values=((1, 3, 4), (2, 4, 0)))
 fig, ax = plt.subplots(figsize=(6.4, 3.2))
@@ -231,7 +231,7 @@ solved = notebook.check("Exercise 1.2", frontier, test_frontier)
 # %% alt="Reward of player 0 against lambda: a straight line for each deal"
 import numpy as np
 
-from selfplay_kit.rules import Objective
+from selfplay_kit.games.deal.rules import Objective
 
 lams = np.linspace(-1, 1, 41)
 fig, ax = plt.subplots()
@@ -264,7 +264,7 @@ plt.show()
 # none? (A page without a running notebook shows the figure at λ = 0.5.)
 
 # %%
-from selfplay_kit.watch import explore_lambda
+from selfplay_kit.teach.watch import explore_lambda
 
 explore_lambda(scenario, lam=0.5)
 
@@ -285,7 +285,7 @@ explore_lambda(scenario, lam=0.5)
 # its points.
 
 # %%
-from selfplay_kit.rules import all_scenarios
+from selfplay_kit.games.deal.rules import all_scenarios
 
 scenarios = all_scenarios()
 deals = np.zeros((11, 11))  # deals[x, y]: how many deals pay x and y
@@ -344,7 +344,7 @@ for lam in (-1, 0, 1):
 # score: nearer to 10 (a fixed cake) or to 20 (everybody gets all that they want)?
 
 # %% alt="Histograms: deals, optimal deals and best joint score of scenarios"
-from selfplay_kit.rules import max_joint
+from selfplay_kit.games.deal.rules import max_joint
 
 sizes = [len(s.allocations()) for s in scenarios]
 joint = [max_joint(s) for s in scenarios]
@@ -397,7 +397,7 @@ notebook.table(("what", "how much"), rows, "All legal scenarios")
 # %%
 from collections import Counter
 
-from selfplay_kit.rules import split_of
+from selfplay_kit.games.deal.rules import split_of
 
 parts = Counter(map(split_of, scenarios))
 rows = [(name, f"{n:,}") for name, n in parts.most_common()]
@@ -421,7 +421,7 @@ notebook.table(("split", "scenarios"), rows, "Who may see which scenarios")
 # other's values: how far apart are *blind* and *best joint*?
 
 # %%
-from selfplay_kit.rules import blind_share, maxmin_deal, nash_deal
+from selfplay_kit.games.deal.rules import blind_share, maxmin_deal, nash_deal
 
 
 def total(s, deal):

@@ -28,7 +28,7 @@ PROFILE = "cpu"
 PLAY = False  # True: in the section "Play it yourself" you type
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE)
 
@@ -46,7 +46,7 @@ here = notebook.setup(PROFILE)
 # **Run (exact).** The parser never raises and never guesses what was meant.
 
 # %%
-from selfplay_kit.protocol import ERRORS, parse, propose
+from selfplay_kit.games.deal.protocol import ERRORS, parse, propose
 
 NOW, FIRST, REPLY = {}, {"opening": True}, {"must_propose": True}
 LINES = [
@@ -152,8 +152,8 @@ solved = notebook.check("Exercise 2.1", parse_proposal, test_parse)
 # proposed something quite different from what it had promised?
 
 # %%
-from selfplay_kit.game import Game
-from selfplay_kit.rules import SEMI, Scenario, scenarios
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.rules import SEMI, Scenario, scenarios
 
 scenario = Scenario(counts=(3, 1, 1), values=((1, 3, 4), (2, 4, 0)))
 game = Game(scenario, SEMI, first=0)
@@ -183,7 +183,7 @@ notebook.table(head, rows, f"Points of the two: {game.points}")
 # more may lie in its nature: whether to tell its values, and whether truly.
 
 # %%
-from selfplay_kit.scripted import NEGOTIATORS
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
 
 rows = [(name, kind.temper) for name, kind in NEGOTIATORS.items()]
 notebook.table(("name", "what it does"), rows, "Seven negotiators")
@@ -200,7 +200,7 @@ notebook.table(("name", "what it does"), rows, "Seven negotiators")
 # %% alt="Points insisted on: greedy falls to 7, fair to 5, stubborn stays at 9"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 TURNS = range(7)
 ax = None
@@ -233,8 +233,8 @@ plt.show()
 # alone, without peeking at the scenario above: who is it, and what gives it away?
 
 # %%
-from selfplay_kit.play import play_games
-from selfplay_kit.scripted import Liar, Teller
+from selfplay_kit.games.deal.scripted import Liar, Teller
+from selfplay_kit.games.play import play_games
 
 (t,) = play_games((Teller(), Liar()), [scenario], SEMI, seed=3, firsts=[0])
 end = f"{t.points[0]} and {t.points[1]} points" if t.agreed else "no deal"
@@ -242,7 +242,7 @@ notebook.show_game(t, caption=f"The talk of two players; {end}")
 
 # %%
 # A detective, who knows the true values, goes through the talk.
-from selfplay_kit.phrasebook import hear
+from selfplay_kit.games.deal.phrasebook import hear
 
 offers, rows = [], []
 for m in t.moves:
@@ -369,7 +369,7 @@ import random
 
 import numpy as np
 
-from selfplay_kit.metrics import ratio_interval
+from selfplay_kit.measure.metrics import ratio_interval
 
 coin = random.Random(0)
 pairs = {s.key(): (s, s.mirrored()) for s in scenarios("development")}
@@ -472,8 +472,8 @@ ax = dots(ranking, title="The ranking", xlabel=label, xlim=(0, 10))
 # all at once? Is it the deals that get worse, or do deals get rare?
 
 # %% alt="Points and share of deals, both falling as noise grows"
-from selfplay_kit.metrics import summarise
-from selfplay_kit.scripted import Fair, View
+from selfplay_kit.games.deal.scripted import Fair, View
+from selfplay_kit.measure.metrics import summarise
 
 levels = [0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1]
 NOISE = here.pick(ci=[0, 0.5, 1], cpu=levels)
@@ -541,7 +541,7 @@ plt.show()
 # **Predict.** How many points will you make? And how many would be there to make?
 
 # %%
-from selfplay_kit.widgets import Table
+from selfplay_kit.teach.widgets import Table
 
 Table(Fair(), objective=SEMI, save_to=here.runs / "02")
 
@@ -595,14 +595,14 @@ mine = notebook.play_by_typing(Fair(), secret, SEMI, ask=ask)
 # </details>
 # <details><summary>Hint 2: climbing</summary>
 #
-# `from selfplay_kit.scripted import best_share` and try `best_share(view, aim)`: it
+# `from selfplay_kit.games.deal.scripted import best_share` and try `best_share(view, aim)`: it
 # reaches the aim and takes least from the partner. Let the aim fall with
 # `view.spoken`.
 #
 # </details>
 
 # %% tags=["exercise"]
-from selfplay_kit.scripted import Negotiator
+from selfplay_kit.games.deal.scripted import Negotiator
 
 
 class Mine(Negotiator):
@@ -616,7 +616,7 @@ class Mine(Negotiator):
 
 
 # %% tags=["solution"]
-from selfplay_kit.scripted import Negotiator, best_share
+from selfplay_kit.games.deal.scripted import Negotiator, best_share
 
 
 class Mine(Negotiator):

@@ -27,7 +27,7 @@
 PROFILE = "cpu"
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -47,7 +47,7 @@ here = notebook.setup(PROFILE, torch=True)
 # and look at the intervals.
 
 # %%
-from selfplay_kit.models import load_model
+from selfplay_kit.lm.models import load_model
 
 lm = load_model("tiny")
 print(lm.report)
@@ -65,7 +65,7 @@ import re
 
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 SAID = "[message] i take 2 books 1 hat 0 balls ."
 KINDS = {"mark": 1, "count with its item": 2, "value": 3, "word": 0}
@@ -121,9 +121,9 @@ notebook.table(
 # **Predict.** Which facts must both styles hold? Which must neither?
 
 # %%
-from selfplay_kit.game import Game
-from selfplay_kit.protocol import LONG, SHORT, Line
-from selfplay_kit.rules import COOP, SEMI, STRICT, Scenario
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import LONG, SHORT, Line
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Scenario
 
 scenario = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
 opening = Game(scenario, SEMI, first=0)
@@ -171,7 +171,7 @@ notebook.table(
 # %%
 import torch
 
-from selfplay_kit.dialogue import dialogue
+from selfplay_kit.lm.dialogue import dialogue
 
 game = opening.submit("[message] i take 1 book 0 hats 1 ball .")
 
@@ -215,7 +215,7 @@ plt.show()
 # **Predict.** What do the chances look like when T is near 0? When T is huge?
 
 # %% alt="The chances of the next number of books at three temperatures, as bars"
-from selfplay_kit.watch import explore_temperature
+from selfplay_kit.teach.watch import explore_temperature
 
 counting = next_logits(game.position(), "[message] i take")
 books = [f"{n} book{'s' * (n != 1)}" for n in range(5)]
@@ -302,7 +302,7 @@ done = notebook.check("Exercise 3.1", soften, check_soften)
 # %%
 from dataclasses import replace
 
-from selfplay_kit.lm_player import LMPlayer
+from selfplay_kit.lm.player import LMPlayer
 
 
 def answers(temperature, seed, n=8):
@@ -332,8 +332,8 @@ notebook.table(
 # %%
 import random
 
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import scenarios
+from selfplay_kit.games.deal.rules import scenarios
+from selfplay_kit.games.play import play_games
 
 N_GAMES = here.pick(ci=60, cpu=400)
 drawn = random.Random(3).choices(scenarios("development"), k=N_GAMES)
@@ -342,7 +342,7 @@ deals = sum(t.agreed for t in games)
 print(f"{len(games)} games played, {deals} with a deal")
 
 # %%
-from selfplay_kit.game import lines_for
+from selfplay_kit.games.deal.game import lines_for
 
 LABELS = {"mine": "I said", "theirs": "partner said", "proposed": "notice"}
 LABELS |= {"tried": "I tried", "correction": "correction"}
@@ -392,7 +392,7 @@ notebook.table(
 # </details>
 
 # %% tags=["exercise"]
-from selfplay_kit.protocol import ERRORS
+from selfplay_kit.games.deal.protocol import ERRORS
 
 outputs = {
     "a": "[propose] (2 books, 1 hat, 1 ball)",  # nobody has spoken yet
@@ -408,7 +408,7 @@ my_errors = None  # for example {"a": "no_prefix", "b": None, ...}
 ERRORS
 
 # %% tags=["solution"]
-from selfplay_kit.protocol import ERRORS
+from selfplay_kit.games.deal.protocol import ERRORS
 
 outputs = {
     "a": "[propose] (2 books, 1 hat, 1 ball)",  # nobody has spoken yet
@@ -426,7 +426,7 @@ my_errors |= {"g": None, "h": "must_propose"}
 ERRORS
 
 # %% tags=["check"]
-from selfplay_kit.protocol import parse
+from selfplay_kit.games.deal.protocol import parse
 
 
 def check_errors(answer):
@@ -468,7 +468,7 @@ plt.show()
 # than there is: form is learned before arithmetic. Do the corrections help? The next cell asks what follows each one.
 
 # %%
-from selfplay_kit.metrics import summarise
+from selfplay_kit.measure.metrics import summarise
 
 
 def percent(found):
@@ -582,7 +582,7 @@ plt.show()
 # Only rounding may differ, and the likeliest token must be the same.
 
 # %%
-from selfplay_kit.decode import Rows
+from selfplay_kit.lm.decode.rows import Rows
 
 rows, read, worst = Rows(lm.model, 2), {0: [], 1: []}, 0.0
 for k in range(max(map(len, rows_read))):
@@ -609,7 +609,7 @@ print(f"logits reach {plain.max():.0f}; largest difference: {worst:.1e}")
 # hides rare slips, but it can't show a skill that isn't there.
 
 # %%
-from selfplay_kit.rounds import evaluate
+from selfplay_kit.learn.rounds import evaluate
 
 BASES = ("clean", "middling", "weak")
 n = here.pick(ci=30, cpu=200)

@@ -28,7 +28,7 @@ BASE = "tiny-weak"
 SEED = 0
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -57,10 +57,10 @@ import random
 
 import torch
 
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP, SEMI, STRICT, scenarios
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
 
 K = here.pick(ci=100, cpu=500)
 lm = load_model(BASE)
@@ -79,8 +79,8 @@ print(f"{K} games played, {sum(t.agreed for t in games)} with a deal")
 # %% alt="A histogram of the rewards of all views, with their mean as a dashed line"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
-from selfplay_kit.cloning import views
+from selfplay_kit.learn.cloning import views
+from selfplay_kit.teach import plots
 
 sides = views(games)
 rewards = [v.reward for v in sides]
@@ -127,7 +127,7 @@ def keep(some):
 
 
 # %% tags=["check"]
-from selfplay_kit.cloning import FILTERS
+from selfplay_kit.learn.cloning import FILTERS
 
 
 def check_keep(answer):
@@ -156,7 +156,7 @@ done = notebook.check("Exercise 4.1", keep, check_keep)
 # %%
 import inspect
 
-from selfplay_kit import cloning
+from selfplay_kit.learn import cloning
 
 print(inspect.getsource(cloning.above_mean))
 print(inspect.getsource(cloning._strict_tie))
@@ -207,8 +207,8 @@ my_kept = {
 # %%
 def a_game(deal, objective):
     """A real game with these points, or a quarrel: each asks for all."""
-    from selfplay_kit.game import Game
-    from selfplay_kit.protocol import propose
+    from selfplay_kit.games.deal.game import Game
+    from selfplay_kit.games.deal.protocol import propose
 
     for s in scenarios("train"):
         for mine, rest in s.allocations():
@@ -250,7 +250,7 @@ told += f"values of players 0 and 1: {t.scenario.values}"
 notebook.show_game(t, caption=told)
 
 # %%
-from selfplay_kit.watch import Viewer
+from selfplay_kit.teach.watch import Viewer
 
 lost = next(t for t in games if not t.agreed and len(t.moves) > 3)
 Viewer([lost, t, *games[:10]])
@@ -269,7 +269,7 @@ Viewer([lost, t, *games[:10]])
 # it is to be learned, −100 (`IGNORE`) where it carries no loss.
 
 # %% alt="One view as a strip of tokens, coloured by whether they carry loss"
-from selfplay_kit.cloning import IGNORE, make_sample
+from selfplay_kit.learn.cloning import IGNORE, make_sample
 
 
 def strip(sample, title):
@@ -324,7 +324,7 @@ plt.show()
 # %%
 from dataclasses import replace
 
-from selfplay_kit.dialogue import dialogue
+from selfplay_kit.lm.dialogue import dialogue
 
 
 def turns_of(view):
@@ -489,7 +489,7 @@ plt.show()
 # **Predict.** How many points per player do they make: before, after, control?
 
 # %%
-from selfplay_kit.metrics import ratio_interval, summarise
+from selfplay_kit.measure.metrics import ratio_interval, summarise
 
 held_out = {s.key(): s for s in scenarios("development")}
 some = list(held_out)[:: here.pick(ci=12, cpu=1)]
@@ -563,8 +563,8 @@ if here.profile != "ci":  # a band, wide enough for any machine
 # player **keeps its word**: proposes the split that was last named aloud.
 
 # %%
-from selfplay_kit.phrasebook import hear
-from selfplay_kit.protocol import parse
+from selfplay_kit.games.deal.phrasebook import hear
+from selfplay_kit.games.deal.protocol import parse
 
 
 def kept_word(t):

@@ -26,7 +26,7 @@ SEED = 0
 BASE = "tiny-weak"
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -51,7 +51,7 @@ here = notebook.setup(PROFILE, torch=True)
 # (`at_once` is no part of it: fewer games side by side take less memory.)
 
 # %%
-from selfplay_kit.rounds import Config
+from selfplay_kit.learn.rounds import Config
 
 K = here.pick(ci=24, cpu=500)
 ROUNDS = here.pick(ci=1, cpu=10)
@@ -87,10 +87,10 @@ configs["semi"]
 import random
 import time
 
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import SEMI, scenarios
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.play import play_games
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
 
 base = load_model(BASE)
 print(base.report)
@@ -103,8 +103,8 @@ minutes = round_seconds * (ROUNDS + 1) * len(configs) / 60
 print(f"expect about {minutes:.1f} minutes for the three runs below")
 
 # %%
-from selfplay_kit.rounds import run
-from selfplay_kit.watch import Dashboard
+from selfplay_kit.learn.rounds import run
+from selfplay_kit.teach.watch import Dashboard
 
 mark = f"K{K}-seed{SEED}-{base.report.weights_hash[:8]}-125"
 folders = {n: here.runs / "05" / f"{n}-{mark}" for n in configs}
@@ -140,9 +140,10 @@ from statistics import fmean, mode
 
 import matplotlib.pyplot as plt
 
-from selfplay_kit import data, plots
-from selfplay_kit.rules import scenarios
-from selfplay_kit.talk import blind_joint
+from selfplay_kit import data
+from selfplay_kit.games.deal.rules import scenarios
+from selfplay_kit.measure.talk import blind_joint
+from selfplay_kit.teach import plots
 
 spine = json.loads(data.path("reference/spine.json").read_text("utf-8"))
 seeds = spine["config"]["seeds"]
@@ -199,7 +200,7 @@ for k, (ax, name, metric) in enumerate(panels()):
 # %%
 from IPython.display import Markdown, display
 
-from selfplay_kit.ledger import shown
+from selfplay_kit.measure.ledger import shown
 
 test = spine["test"]
 for player in ("last", "last_best"):  # or the sentence below would be wrong
@@ -393,7 +394,7 @@ plt.show()
 # sides of an even deal. Losers are dropped.
 
 # %%
-from selfplay_kit.cloning import above_mean, views
+from selfplay_kit.learn.cloning import above_mean, views
 
 games = live["strict"][0].games()
 kept = above_mean(views(games), random.Random(SEED))

@@ -29,7 +29,7 @@ PROFILE = "cpu"
 SEED = 0
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 threads = 1 if PROFILE == "ci" else None
 here = notebook.setup(PROFILE, torch=True, threads=threads)
@@ -48,8 +48,8 @@ here = notebook.setup(PROFILE, torch=True, threads=threads)
 import json
 
 from selfplay_kit import data
-from selfplay_kit.models import load_model
-from selfplay_kit.weights import WeightsError
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.weights import WeightsError
 
 smol = json.loads(data.path("reference/smollm.json").read_text("utf-8"))
 BARE, WARM = "smollm2-135m-q4_1", "smollm2-135m-q4_1-warm"
@@ -86,7 +86,7 @@ del lm
 # %%
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 PRECISIONS = [p for p in smol["precision"] if smol["precision"][p]]
 by = {p: smol["precision"][p] for p in PRECISIONS}
@@ -203,9 +203,9 @@ assert not REAL or abs(formula - size["4bit"]) < 0.01 * formula
 # many are valid moves? **Run** a few, live.
 
 # %%
-from selfplay_kit.game import Game
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.rules import SEMI, scenarios
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.lm.player import LMPlayer
 
 lm = load_model(BARE)
 lm.max_new_tokens = 40
@@ -251,7 +251,7 @@ plt.show()
 # games of *scripts*. That was teaching, **not** self-play: keep the two apart.
 
 # %%
-from selfplay_kit import adapters
+from selfplay_kit.lm import adapters
 
 warm = load_model(WARM)
 print(warm.report)
@@ -264,7 +264,7 @@ if adapters.adapted(warm.model):
 import random
 import time
 
-from selfplay_kit.play import play_games
+from selfplay_kit.games.play import play_games
 
 K = here.pick(ci=2, cpu=8, gpu=64)
 drawn = random.Random(SEED).choices(scenarios("development"), k=K)
@@ -305,7 +305,7 @@ if trade := smol["prompt"]:
 # fail; the figure shows what was recorded.
 
 # %%
-from selfplay_kit.rounds import Config, run
+from selfplay_kit.learn.rounds import Config, run
 
 K = here.pick(ci=4, cpu=8, gpu=64)
 config = Config(
@@ -328,7 +328,7 @@ notebook.record("smollm_seconds", time.perf_counter() - started)
 
 # %%
 # Exact: the weights under the adapter are bit for bit what they were.
-from selfplay_kit.models import weights_hash
+from selfplay_kit.lm.models import weights_hash
 
 del warm, player  # memory
 last = live[-1].model(config)

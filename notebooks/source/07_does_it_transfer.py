@@ -24,7 +24,7 @@ SEED = 0
 BASE = "tiny-middling"
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -53,8 +53,8 @@ here = notebook.setup(PROFILE, torch=True)
 # %%
 import time
 
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import Config, run
+from selfplay_kit.learn.rounds import Config, run
+from selfplay_kit.lm.models import load_model
 
 K = here.pick(ci=24, cpu=200)
 ROUNDS = here.pick(ci=1, cpu=3)
@@ -72,10 +72,10 @@ print(f"{time.perf_counter() - started:.0f} s")
 # %%
 import random
 
-from selfplay_kit.crossplay import matrix
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.rules import SEMI, scenarios
-from selfplay_kit.scripted import Blind, Fair, Stubborn
+from selfplay_kit.games.deal.rules import SEMI, scenarios
+from selfplay_kit.games.deal.scripted import Blind, Fair, Stubborn
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.crossplay import matrix
 
 n = here.pick(ci=4, cpu=30)
 some = random.Random(SEED).sample(scenarios("development"), n)
@@ -94,7 +94,7 @@ print(f"{len(live)} players, each with each: {spent:.0f} s; checked")
 # %% alt="Points of the row player against each column player, live, six by six"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 
 def draw(cells, rows, columns, title, of="row", label="points of the row"):
@@ -352,8 +352,8 @@ def first_ahead(games):
 
 # %% tags=["check"]
 def check_first(answer):
-    from selfplay_kit.crossplay import meet, score
-    from selfplay_kit.scripted import Greedy
+    from selfplay_kit.games.deal.scripted import Greedy
+    from selfplay_kit.measure.crossplay import meet, score
 
     pool = scenarios("test")[:15]
     for pair in ((Stubborn(), Blind()), (Greedy(), Fair())):
@@ -439,8 +439,8 @@ notebook.table(head, rows, told)
 # dice; a player sees neither, so for players it is an **upper bound**.
 
 # %%
-from selfplay_kit.rules import Scenario
-from selfplay_kit.search import search
+from selfplay_kit.games.deal.rules import Scenario
+from selfplay_kit.measure.search import search
 
 S = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))
 for who in (Fair(), Blind(), Stubborn()):
@@ -512,7 +512,7 @@ done = notebook.check("Exercise 7.2", most, check_most)
 # (it is player 0). How did it get *that* from someone who never moves?
 
 # %%
-from selfplay_kit.crossplay import best_response
+from selfplay_kit.learn.opponents import best_response
 
 K = here.pick(ci=24, cpu=200)
 learner = Config(base=BASE, games=K, rounds=here.pick(ci=1, cpu=4), seed=SEED)

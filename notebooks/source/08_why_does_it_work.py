@@ -25,7 +25,7 @@ SEED = 0
 BASE = "tiny-weak"
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -41,8 +41,9 @@ here = notebook.setup(PROFILE, torch=True)
 # %%
 import json
 
-from selfplay_kit import data, plots
-from selfplay_kit.metrics import bounds_of, seed_interval
+from selfplay_kit import data
+from selfplay_kit.measure.metrics import bounds_of, seed_interval
+from selfplay_kit.teach import plots
 
 sweep = json.loads(data.path("reference/sweep.json").read_text("utf-8"))
 
@@ -78,7 +79,7 @@ def over_rounds(variant, metric):
 # −1, whatever anybody learns. Points and deals need not.
 
 # %%
-from selfplay_kit.rules import Objective, scenarios
+from selfplay_kit.games.deal.rules import Objective, scenarios
 
 lambdas = [float(lam) for lam in sweep["groups"]["lambda"]]
 exact = {lam: sweep["exact"][f"{lam:g}"] for lam in lambdas}
@@ -489,12 +490,12 @@ print("fewest deals and fewest by yes are the same two:", fewest[0] == fewest[1]
 import random
 from types import SimpleNamespace
 
-from selfplay_kit import cloning
-from selfplay_kit.cloning import FILTERS, make_sample, views
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import SEMI
-from selfplay_kit.tiny import blank
+from selfplay_kit.games.deal.rules import SEMI
+from selfplay_kit.games.play import play_games
+from selfplay_kit.learn import cloning
+from selfplay_kit.learn.cloning import FILTERS, make_sample, views
+from selfplay_kit.learn.tiny import blank
+from selfplay_kit.lm.player import LMPlayer
 
 mute = blank(seed=SEED)
 mumbled = play_games(LMPlayer(mute), pool[:8], SEMI, seed=SEED)
@@ -611,8 +612,8 @@ solved = notebook.check("Exercise 8.2", good_for_both, test_good_for_both)
 # %%
 import time
 
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import evaluate
+from selfplay_kit.learn.rounds import evaluate
+from selfplay_kit.lm.models import load_model
 
 K, GAMES = here.pick(ci=(40, 8), cpu=(500, 300))
 drawn = random.Random(SEED).choices(scenarios("train"), k=K)

@@ -31,7 +31,7 @@ RUNS = []  # run folders of yours, one a seed, for a row of your own
 TAUGHT = None  # what their base was taught; None: it is one of the kit's
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE)
 
@@ -49,7 +49,8 @@ here = notebook.setup(PROFILE)
 # %%
 import json
 
-from selfplay_kit import data, ledger
+from selfplay_kit import data
+from selfplay_kit.measure import ledger
 
 book = json.loads(data.path("reference/ledger.json").read_text("utf-8"))
 rows = book["rows"]
@@ -66,7 +67,7 @@ for who, counts in book["counts"].items():
 # %% alt="For each section of the ledger, how many rows have each verdict, as stacked bars"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 HATCH = ("", "//", "", "//", "--", "++", "..", "xx")
 SHADE = (*plots.CYCLE[:4], "#FFF3C4", "white", "#DDDDDD", "white")
@@ -514,10 +515,10 @@ for n in (1, 2, len(found)):
 # which ask for what is best as far as they know. A claim, games, a row:
 
 # %%
-from selfplay_kit.metrics import summarise
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP, scenarios
-from selfplay_kit.scripted import Blind, Teller
+from selfplay_kit.games.deal.rules import COOP, scenarios
+from selfplay_kit.games.deal.scripted import Blind, Teller
+from selfplay_kit.games.play import play_games
+from selfplay_kit.measure.metrics import summarise
 
 pool = scenarios("development")[: here.pick(ci=10, cpu=100)]
 

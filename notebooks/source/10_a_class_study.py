@@ -25,7 +25,7 @@ SEED = 0
 STUDY = ""  # the folder of a real study; empty: a simulated class
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -68,8 +68,8 @@ here = notebook.setup(PROFILE, torch=True)
 # %%
 from pathlib import Path
 
-from selfplay_kit.models import load_model
-from selfplay_kit.rounds import Config, run
+from selfplay_kit.learn.rounds import Config, run
+from selfplay_kit.lm.models import load_model
 
 K, ROUNDS = here.pick(ci=(24, 1), cpu=(200, 3))
 LAMBDA = {"semi": 0.0, "coop": 1.0}
@@ -177,7 +177,7 @@ print("checked")
 # looks better for being chosen.)
 
 # %%
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 from selfplay_study import results
 
 PAPER = {"semi": (0.8, 4.9), "coop": (4.6, 11.6)}

@@ -28,7 +28,7 @@ BASE = "tiny-talk"
 SEED = 1
 
 # %%
-from selfplay_kit import notebook
+from selfplay_kit.teach import notebook
 
 here = notebook.setup(PROFILE, torch=True)
 
@@ -42,8 +42,8 @@ here = notebook.setup(PROFILE, torch=True)
 # difference worth, over all scenarios of the test split?
 
 # %%
-from selfplay_kit.rules import max_joint, scenarios
-from selfplay_kit.talk import blind_joint, reference_joint
+from selfplay_kit.games.deal.rules import max_joint, scenarios
+from selfplay_kit.measure.talk import blind_joint, reference_joint
 
 pool = scenarios("test")
 worth = reference_joint(pool)
@@ -57,7 +57,7 @@ print(f"perfect talk is worth {gain:.2f} points in {len(pool)} scenarios")
 # %% alt="A histogram of what talk could add in points over the scenarios"
 import matplotlib.pyplot as plt
 
-from selfplay_kit import plots
+from selfplay_kit.teach import plots
 
 gaps = [max_joint(s) - blind_joint(s) for s in pool]
 fig, ax = plt.subplots(figsize=(7, 3.2))
@@ -125,11 +125,11 @@ plt.show()
 # %%
 import random
 
-from selfplay_kit.lm_player import LMPlayer
-from selfplay_kit.models import load_model
-from selfplay_kit.play import play_games
-from selfplay_kit.rules import COOP
-from selfplay_kit.talk import statement_metrics
+from selfplay_kit.games.deal.rules import COOP
+from selfplay_kit.games.play import play_games
+from selfplay_kit.lm.models import load_model
+from selfplay_kit.lm.player import LMPlayer
+from selfplay_kit.measure.talk import statement_metrics
 
 base = load_model(BASE)
 some = random.Random(SEED).sample(scenarios("development"), here.pick(ci=12, cpu=150))
@@ -159,7 +159,7 @@ notebook.table(head, rows, f"The base before any round, {len(some)} games, live"
 # %%
 import inspect
 
-from selfplay_kit import cloning
+from selfplay_kit.learn import cloning
 
 print(inspect.getsource(cloning.above_mean))
 print(inspect.getsource(cloning.above_scenario_mean))
@@ -236,7 +236,7 @@ done = notebook.check("Exercise 11.1", kept_by, check_kept)
 # the dice are others than in the recorded runs.
 
 # %%
-from selfplay_kit.rounds import Config, run
+from selfplay_kit.learn.rounds import Config, run
 
 K = here.pick(ci=24, cpu=500)
 ROUNDS = here.pick(ci=1, cpu=6)
@@ -422,8 +422,8 @@ plt.show()
 # will they fall, on scenarios that no round has trained on?
 
 # %%
-from selfplay_kit.protocol import Line, Position
-from selfplay_kit.talk import ABLATIONS, ablate
+from selfplay_kit.games.deal.protocol import Line, Position
+from selfplay_kit.measure.talk import ABLATIONS, ablate
 
 said = Line("theirs", "for me books =1 hats =3 balls =4 .")
 hearer = Position(0, 1, (3, 1, 1), (2, 4, 0), COOP, (said,))
@@ -433,7 +433,7 @@ for how, what in ABLATIONS.items():
     print(f"{how:8} ({what}):\n    {line.text}")
 
 # %% alt="The points lost when stated values are replaced, one row a model, with intervals"
-from selfplay_kit.talk import ablation
+from selfplay_kit.measure.talk import ablation
 
 some = random.Random(SEED).sample(scenarios("development"), K // 2)
 models = {n: live[n][-1].model(configs[n]) for n in ARMS}
@@ -463,7 +463,7 @@ plt.show()
 # the listener is told other values. Read what it then asks for.
 
 # %%
-from selfplay_kit.talk import Ablated, statements
+from selfplay_kit.measure.talk import Ablated, statements
 
 talker = players[ARMS[-1]]
 heard = play_games(talker, some, COOP, seed=SEED)
@@ -514,7 +514,7 @@ def share_true(games):
 
 # %% tags=["check"]
 def check_true(answer):
-    from selfplay_kit.scripted import Blind, Liar, Teller
+    from selfplay_kit.games.deal.scripted import Blind, Liar, Teller
 
     if answer(heard) is None:
         return notebook.NOT_SOLVED

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from selfplay_kit.protocol import propose
+from selfplay_kit.games.deal.protocol import propose
 from selfplay_study import Settings, Study
 
 from ..conftest import ROOT

@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from selfplay_kit.rounds import read_games
+from selfplay_kit.learn.rounds import read_games
 
 from ..conftest import ROOT
 from .conftest import NARROW, WIDE, axe, chromium_path, lacking, shot, until
@@ -115,10 +115,10 @@ def test_viewer_and_explorers(lab, open_notebook):
     write_notebook(
         lab.folder,
         "watch.ipynb",
-        "from selfplay_kit.play import play_games\n"
-        "from selfplay_kit.rules import SEMI, scenarios\n"
-        "from selfplay_kit.scripted import Liar, Teller\n"
-        "from selfplay_kit.watch import *\n"
+        "from selfplay_kit.games.play import play_games\n"
+        "from selfplay_kit.games.deal.rules import SEMI, scenarios\n"
+        "from selfplay_kit.games.deal.scripted import Liar, Teller\n"
+        "from selfplay_kit.teach.watch import *\n"
         "pool = scenarios('development')[:3]\n"
         "Viewer(play_games((Teller(), Liar()), pool, SEMI, seed=3))",
         "explore_lambda(pool[0])",
@@ -149,8 +149,8 @@ def test_a_run_on_the_dashboard(lab, open_notebook, tiny_base):
     write_notebook(
         lab.folder,
         "run.ipynb",
-        "from selfplay_kit.rounds import Config, run\n"
-        "from selfplay_kit.watch import Dashboard\n"
+        "from selfplay_kit.learn.rounds import Config, run\n"
+        "from selfplay_kit.teach.watch import Dashboard\n"
         f"c = Config({str(tiny_base)!r}, 1.0, 2, 24, temperature=0.7,\n"
         "    filter='top_quarter', epochs=1, batch=4)\n"
         "board = Dashboard(c, 'mean_joint')\n"

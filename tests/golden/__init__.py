@@ -8,11 +8,11 @@ meant: ``python -m tests.golden`` writes them anew; read the diff.
 
 from pathlib import Path
 
-from selfplay_kit.game import Game
-from selfplay_kit.play import play_games
-from selfplay_kit.protocol import LONG, SHORT, propose, share_text
-from selfplay_kit.rules import COOP, SEMI, STRICT, Objective, Scenario
-from selfplay_kit.scripted import NEGOTIATORS
+from selfplay_kit.games.deal.game import Game
+from selfplay_kit.games.deal.protocol import LONG, SHORT, propose, share_text
+from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, Objective, Scenario
+from selfplay_kit.games.deal.scripted import NEGOTIATORS
+from selfplay_kit.games.play import play_games
 
 FOLDER = Path(__file__).resolve().parent
 POOL = Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0)))

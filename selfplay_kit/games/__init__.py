@@ -1,0 +1,1 @@
+"""What is played: rules, positions and text; knows no model."""

@@ -1,0 +1,1 @@
+"""Deal or No Deal: two players split books, hats and balls by talking."""

@@ -1,0 +1,325 @@
+"""The course of one game, as pure state, and its record.
+
+A :class:`Game` never changes: :meth:`Game.submit` returns the game after the
+move. :meth:`Game.position` is what one seat may see. When it has ended,
+:meth:`Game.transcript` is its record: plain data that another language could
+read, and that replays to the same result. Who plays stands in the players; many
+games at once, in ``play``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...files import json_line, legible
+from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Line, Move, Position, Reading, parse
+from .rules import Objective, Scenario, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """One game of Deal or No Deal between seats 0 and 1.
+
+    ``first`` is the seat that speaks first; ``number`` is the game's place in
+    its batch (0 for a game of its own).
+
+    >>> g = Game(Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0))), Objective(0), first=0)
+    >>> for text in ("[message] I take the ball and a book, ok?",
+    ...              "[propose] (2 books, 1 hat, 0 balls)",
+    ...              "[propose] (1 book, 0 hats, 1 ball)"):
+    ...     g = g.submit(text)
+    >>> g.over, g.agreed, g.points
+    (True, True, (5, 8))
+    """
+
+    scenario: Scenario
+    objective: Objective
+    first: int = 0
+    number: int = 0
+    moves: tuple[Move, ...] = ()
+    turn: int = -1  # the seat to move; -1 is "first" before the game is set up
+    accepted: int = 0
+    tries: int = 0  # invalid outputs of this turn so far
+    proposals: tuple[tuple[int, Share], ...] = ()
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        if self.first not in (0, 1):
+            raise ValueError(f"first must be seat 0 or 1; got {self.first!r}")
+        if self.turn == -1:
+            object.__setattr__(self, "turn", self.first)
+
+    def position(self, seat: int | None = None) -> Position:
+        """What ``seat`` (by default the one to move) may see of the game."""
+        seat = self.turn if seat is None else seat
+        return Position(
+            game=self.number,
+            seat=seat,
+            counts=self.scenario.counts,
+            values=self.scenario.values[seat],
+            objective=self.objective,
+            lines=lines_for(seat, self.moves),
+            opening=self.accepted == 0,
+            must_propose=bool(self.proposals) and self.proposals[0][0] != seat,
+        )
+
+    def read(self, text: str) -> Reading:
+        """What the parser makes of ``text`` as the next output of this game."""
+        return parse(
+            text,
+            self.scenario.counts,
+            opening=self.accepted == 0,
+            must_propose=bool(self.proposals),
+        )
+
+    def submit(self, move: Move | str) -> Game:
+        """The game after ``move`` of the seat to move. An invalid one counts as a
+        try; the fifth in a row aborts. Raises ``ValueError`` if the game is over.
+        """
+        if self.over:
+            raise ValueError("the game is over; it takes no more moves")
+        move = Move(move) if isinstance(move, str) else move
+        reading = self.read(move.text)
+        played = replace(move, seat=self.turn, error=reading.error)
+        if reading.error:
+            tries = self.tries + 1
+            return replace(
+                self,
+                moves=(*self.moves, played),
+                tries=tries,
+                over=tries >= MAX_TRIES,
+            )
+        proposals = self.proposals
+        if reading.share is not None:
+            proposals = (*proposals, (self.turn, reading.share))
+        accepted = self.accepted + 1
+        return replace(
+            self,
+            moves=(*self.moves, played),
+            turn=1 - self.turn,
+            accepted=accepted,
+            tries=0,
+            proposals=proposals,
+            over=len(proposals) == 2 or accepted >= MAX_MOVES,
+        )
+
+    @property
+    def aborted(self) -> bool:
+        """Ended by five invalid outputs in a row."""
+        return self.tries >= MAX_TRIES
+
+    @property
+    def agreed(self) -> bool:
+        """Both proposed, and the two shares make up exactly the pool."""
+        if len(self.proposals) != 2:
+            return False
+        a, b = dict(self.proposals)[0], dict(self.proposals)[1]
+        return self.scenario.complement(a) == b
+
+    @property
+    def points(self) -> tuple[int, int]:
+        """Points (X, Y) of seats 0 and 1; (0, 0) without a deal."""
+        if not self.agreed:
+            return 0, 0
+        shares = dict(self.proposals)
+        return self.scenario.pays((shares[0], shares[1]))
+
+    def transcript(self, players: tuple[str, str] = ("", ""), seed=None) -> Transcript:
+        """The record of a game that is over (``ValueError`` before that)."""
+        if not self.over:
+            raise ValueError("the game is not over yet; a transcript is of a whole one")
+        return Transcript(
+            scenario=self.scenario,
+            objective=self.objective,
+            first=self.first,
+            moves=self.moves,
+            points=self.points,
+            agreed=self.agreed,
+            aborted=self.aborted,
+            players=(players[0], players[1]),
+            seed=seed,
+        )
+
+
+def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
+    """The lines of ``moves`` that ``seat`` sees, as it sees them."""
+    lines = []
+    for move in moves:
+        if move.seat == seat:
+            own = (legible(move.text), move.tokens, move.logprobs)
+            if move.error:
+                lines.append(Line("tried", *own))
+                lines.append(Line("correction", move.error))
+            else:
+                lines.append(Line("mine", *own))
+        elif not move.error:
+            reading = parse(legible(move.text), (99, 99, 99))
+            proposed = reading.kind == "propose"
+            lines.append(
+                Line("proposed", "") if proposed else Line("theirs", reading.text)
+            )
+    return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The record of one game. ``points`` are (X, Y); rewards follow from them."""
+
+    scenario: Scenario
+    objective: Objective
+    first: int
+    moves: tuple[Move, ...]
+    points: tuple[int, int]
+    agreed: bool
+    aborted: bool
+    players: tuple[str, str] = ("", "")
+    seed: int | str | None = field(default=None)
+
+    @property
+    def rewards(self) -> tuple[float, float]:
+        """Rewards (R1, R2) under this game's objective."""
+        return self.objective.rewards(*self.points)
+
+    @property
+    def shares(self) -> tuple[Share, Share] | None:
+        """The shares (seat 0's, seat 1's) of a deal; ``None`` without one."""
+        if not self.agreed:
+            return None
+        found: dict[int, Share] = {}
+        for move in self.moves:
+            share = None if move.error else parse(move.text, self.scenario.counts).share
+            if share is not None and move.seat is not None:
+                found[move.seat] = share
+        return found[0], found[1]
+
+    def replay(self) -> Game:
+        """Play the recorded outputs again, from nothing but their texts.
+
+        Raises ``ValueError`` if they don't lead to the recorded result.
+        """
+        game = Game(self.scenario, self.objective, self.first)
+        for i, move in enumerate(self.moves):
+            if game.over:
+                raise ValueError(f"move {i} comes after the end of the game")
+            game = game.submit(replace(move, seat=None, error=None))
+            if (game.moves[-1].seat, game.moves[-1].error) != (move.seat, move.error):
+                raise ValueError(
+                    f"move {i} is recorded as seat {move.seat}, error {move.error}; "
+                    f"it replays as seat {game.moves[-1].seat}, "
+                    f"error {game.moves[-1].error}"
+                )
+        got = (game.over, game.points, game.agreed, game.aborted)
+        if got != (True, self.points, self.agreed, self.aborted):
+            raise ValueError(
+                "the transcript records (over, points, agreed, aborted) = "
+                f"{(True, self.points, self.agreed, self.aborted)}; it replays as {got}"
+            )
+        return game
+
+    def to_json(self) -> str:
+        """One line of JSON; :meth:`from_json` is its inverse."""
+        return json_line(
+            {
+                "counts": self.scenario.counts,
+                "values": self.scenario.values,
+                "lambda": self.objective.lam,
+                "first": self.first,
+                "moves": [
+                    {"seat": m.seat, "text": m.text, "error": m.error}
+                    | {
+                        name: value
+                        for name in ("tokens", "logprobs", "temperature")
+                        if (value := getattr(m, name)) is not None
+                    }
+                    for m in self.moves
+                ],
+                "points": self.points,
+                "agreed": self.agreed,
+                "aborted": self.aborted,
+                "players": self.players,
+                "seed": self.seed,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, line: str) -> Transcript:
+        """Read one line; ``ValueError`` says what is wrong with it."""
+        try:
+            d = json.loads(line)
+            a, b = (_numbers(d, "values", some) for some in d["values"])
+            x, y = _numbers(d, "points")
+            names = tuple(_is(n, str, "a name in players") for n in d["players"])
+            return cls(
+                scenario=Scenario(_numbers(d, "counts"), (a, b)),
+                objective=Objective(_is(d["lambda"], (int, float), "lambda")),
+                first=_seat(d["first"], "first"),
+                moves=tuple(_move(m, n) for n, m in enumerate(d["moves"])),
+                points=(x, y),
+                agreed=_is(d["agreed"], bool, "agreed"),
+                aborted=_is(d["aborted"], bool, "aborted"),
+                players=(names[0], names[1]),
+                seed=d["seed"],
+            )
+        except (KeyError, TypeError, IndexError, json.JSONDecodeError) as e:
+            raise ValueError(
+                f"not a transcript line ({type(e).__name__}: {e}): {line[:80]!r}"
+            ) from e
+
+
+def _move(m: dict[str, Any], number: int) -> Move:
+    """A recorded move; what has another type than it was written with (``null``, NaN
+    after a way through a table) is named."""
+    place, error = f"move {number}", m["error"]
+    if error is not None and error not in ERRORS:
+        raise ValueError(f"the error of {place} is {json.dumps(error)}, no known one")
+    tokens = m.get("tokens")
+    return Move(
+        text=_is(m["text"], str, f"the text of {place}"),
+        tokens=None if tokens is None else _numbers(m, "tokens"),
+        seat=None if m["seat"] is None else _seat(m["seat"], f"the seat of {place}"),
+        error=error,
+        logprobs=_optional(m, "logprobs", place),
+        temperature=_optional(m, "temperature", place),
+    )
+
+
+def _optional(m: dict[str, Any], name: str, place: str) -> Any:
+    """What only a language model's move has: a number, or as many as tokens."""
+    value = m.get(name)
+    if not isinstance(value, list):
+        return None if value is None else _is(value, (int, float), f"{name} of {place}")
+    what = f"one of the {name} of {place}"
+    numbers = tuple(_is(x, (int, float), what) for x in value)
+    if len(numbers) != len(m.get("tokens") or ()):
+        raise ValueError(f"{place} has {len(numbers)} {name}, not one for each token")
+    return numbers
+
+
+_KINDS = {str: "text", bool: "true or false", (int, float): "a number"}
+
+
+def _is(value: Any, kind: Any, what: str) -> Any:
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        given = json.dumps(value)
+        raise ValueError(f"{what} is {given[:40]}, where {_KINDS[kind]} is expected")
+    return value
+
+
+def _seat(value: Any, what: str) -> int:
+    if value not in (0, 1):
+        raise ValueError(
+            f"{what} is {json.dumps(value)[:40]}, where seat 0 or 1 is expected"
+        )
+    return int(value)
+
+
+def _numbers(d: dict[str, Any], key: str, some: Iterable[Any] | None = None) -> tuple:
+    """The whole numbers at ``key``, also where a table made 3.0 of 3."""
+    found = tuple(d[key] if some is None else some)
+    for n in found:
+        if n != _is(n, (int, float), f"a number in {key}") // 1:
+            raise ValueError(f"{key} holds {n}, where whole numbers are expected")
+    return tuple(map(int, found))

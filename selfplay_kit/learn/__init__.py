@@ -1,0 +1,1 @@
+"""How a model learns: views, filters, learning rules, opponents, rounds."""

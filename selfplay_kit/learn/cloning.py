@@ -1,0 +1,227 @@
+"""Filtered behaviour cloning: which games to keep, and how to learn from them.
+
+A *view* is one player's side of one game: 2K views from K games. A filter keeps
+some of them; the model is then fine-tuned to say again what it said there, its
+own accepted moves and nothing else (Liao et al. 2024, Algorithm 1).
+
+How the model learns from them stands in ``training``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from ..games.deal.game import Transcript, lines_for
+from ..games.deal.protocol import Line, Position, accepted_text
+from ..lm.dialogue import dialogue
+from ..lm.models import LanguageModel
+from .training import IGNORE, Sample
+from .training import TrainingError as TrainingError  # notebooks find both here, too
+from .training import fine_tune as fine_tune
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One player's side of one game."""
+
+    transcript: Transcript
+    seat: int
+
+    @property
+    def reward(self) -> float:
+        """This player's reward under the game's objective."""
+        return self.transcript.rewards[self.seat]
+
+    @property
+    def exact(self) -> Fraction:
+        """The reward without rounding, lambda taken as the decimal that it is written
+        as: what is compared is never decided by a float's last digit."""
+        t = self.transcript
+        mine, theirs = t.points[self.seat], t.points[1 - self.seat]
+        return mine + Fraction(str(t.objective.lam)) * theirs
+
+    @property
+    def spoke(self) -> bool:
+        """Whether an accepted move of the game is this player's."""
+        return any(m.seat == self.seat and not m.error for m in self.transcript.moves)
+
+
+def views(transcripts: Sequence[Transcript]) -> list[View]:
+    """Both sides of every game: 2K views of K games."""
+    return [View(t, seat) for t in transcripts for seat in (0, 1)]
+
+
+Filter = Callable[..., list[View]]  # of all views and a random.Random
+
+
+def above_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """The paper's filter: reward strictly above the mean of all 2K views.
+
+    Under strict competition the mean is always 0, and both sides of an agreed
+    game with X = Y are kept as well (paper, section 4).
+    """
+    mean = _mean(all_views)
+    return [v for v in all_views if v.exact > mean or _strict_tie(v)]
+
+
+def nonzero(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """Views with a reward above 0."""
+    return [v for v in all_views if v.exact > 0]
+
+
+def top_quarter(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """The quarter of the views with the highest rewards, ties broken by chance."""
+    shuffled = rng.sample(list(all_views), len(all_views))
+    best = sorted(shuffled, key=lambda v: v.exact, reverse=True)
+    return best[: len(all_views) // 4]
+
+
+def everything(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """All views."""
+    return list(all_views)
+
+
+def drawn(all_views: Sequence[View], rng: random.Random, count: int = 0) -> list[View]:
+    """``count`` views, drawn by chance: the control without a filter. It matches a
+    filtered run when it draws, round by round, as many views as that run kept
+    (``Config.draw``). Views without an accepted move of their own, in which there is
+    nothing to learn, are not drawn. ``ValueError`` where there are fewer."""
+    spoke = [v for v in all_views if v.spoke]
+    if not 0 < count <= len(spoke):
+        raise ValueError(
+            f"the filter 'drawn' is to draw {count} of {len(spoke)} views: give "
+            "Config.draw a number from 1 to that for each round (rounds.kept_counts "
+            "reads those of another run)"
+        )
+    return rng.sample(spoke, count)
+
+
+def above_scenario_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """Reward strictly above the mean of the same scenario, objective and seat.
+
+    With several games per scenario this asks what was done better with the same
+    luck. With one game per scenario it compares nothing but scenarios that were
+    drawn twice by coincidence, so ``Config`` refuses that.
+    """
+    groups = ((g, _mean(g)) for g in by_scenario(all_views))
+    return [v for g, mean in groups for v in g if v.exact > mean]
+
+
+def by_scenario(all_views: Sequence[View]) -> list[list[View]]:
+    """The views in groups of the same scenario, objective and seat."""
+    groups: dict[Any, list[View]] = {}
+    for v in all_views:
+        key = (v.transcript.scenario, v.transcript.objective, v.seat)
+        groups.setdefault(key, []).append(v)
+    return list(groups.values())
+
+
+def either_above_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
+    """Both sides of every game that has a side above the mean of all views: the
+    winners of :func:`above_mean`, and whoever they won from."""
+    winners = {id(v.transcript) for v in above_mean(all_views, rng)}
+    return [v for v in all_views if id(v.transcript) in winners]
+
+
+FILTERS: dict[str, Filter] = {
+    f.__name__: f
+    for f in (
+        above_mean,
+        nonzero,
+        top_quarter,
+        everything,
+        drawn,
+        above_scenario_mean,
+        either_above_mean,
+    )
+}
+
+
+def _mean(some: Sequence[View]) -> Fraction:
+    return sum((v.exact for v in some), Fraction()) / max(1, len(some))
+
+
+def _strict_tie(v: View) -> bool:
+    t = v.transcript
+    return t.objective.lam == -1 and t.agreed and t.points[0] == t.points[1]
+
+
+def make_sample(
+    view: View, lm: LanguageModel, *, tries: bool = False, weight: float = 1.0
+) -> Sample:
+    """One view as tokens. Its own accepted moves carry loss, up to and with the
+    stop token; failed tries and corrections are left out, as in the paper, and of a
+    move that the protocol cut only what it took is learned. With ``tries`` the
+    context is what the player read and wrote, tries and all, and neither a try nor a
+    move that was cut carries loss. What follows the last own move is cut: nothing
+    ends in the partner's turn.
+    """
+    ids: list[int] = []
+    labels: list[int] = []
+    logprobs: list[float] = []
+    sampled = True
+    end = 0
+    for turn in dialogue(lm, read_back(view, tries=tries, control=lm.control)):
+        mine = turn.own == "mine"
+        ids += turn.ids
+        labels += turn.ids if mine else [IGNORE] * len(turn.ids)
+        logprobs += turn.logprobs or [0.0] * len(turn.ids)
+        sampled = sampled and (not mine or turn.logprobs is not None)
+        end = len(ids) if mine else end
+    return Sample(
+        tuple(ids[:end]),
+        tuple(labels[:end]),
+        weight,
+        tuple(logprobs[:end]) if sampled else None,
+        _temperature(view),
+    )
+
+
+def read_back(
+    view: View, *, tries: bool = False, control: frozenset[int] = frozenset()
+) -> Position:
+    """The whole game as the view's player read it, for learning: its moves as the
+    protocol took them and without its failed tries, or with ``tries`` all that it
+    said, as it said it. ``control`` are the ids of tokens that are no words."""
+    t, seat = view.transcript, view.seat
+    lines = lines_for(seat, t.moves)
+    if tries:
+        lines = tuple(_unlearned(ln, control) for ln in lines)
+    else:
+        lines = tuple(ln for ln in lines if ln.by not in ("tried", "correction"))
+        lines = tuple(_tidy(ln, control) for ln in lines)
+    return Position(
+        game=0,
+        seat=seat,
+        counts=t.scenario.counts,
+        values=t.scenario.values[seat],
+        objective=t.objective,
+        lines=lines,
+    )
+
+
+def _temperature(view: View) -> float:
+    mine = (m.temperature for m in view.transcript.moves if m.seat == view.seat)
+    return next((t for t in mine if t is not None), 1.0)
+
+
+def _cut(line: Line, control: frozenset[int]) -> bool:
+    """Whether the protocol took less of an own move than was said."""
+    unread = control & set((line.tokens or ())[:-1])
+    return line.by == "mine" and bool(
+        unread or accepted_text(line.text) != line.text.strip()
+    )
+
+
+def _tidy(line: Line, control: frozenset[int]) -> Line:
+    """An own move of which the protocol cut something loses its sampled tokens."""
+    return Line(line.by, accepted_text(line.text)) if _cut(line, control) else line
+
+
+def _unlearned(line: Line, control: frozenset[int]) -> Line:
+    """An own move of which the protocol cut something is context, as it was said."""
+    return replace(line, by="tried") if line.tokens and _cut(line, control) else line

@@ -1,0 +1,408 @@
+"""Rounds of self-play: play, filter, clone, and again, in a folder that survives.
+
+Algorithm 1 of Liao et al. 2024. Round 0 is the base and the games it plays; round
+k is the model fine-tuned on the kept games of round k-1, starting from that
+round's model, and the games *it* plays. So the last round is scored by its own
+play, and only the round just played is ever trained on.
+
+A run is a function of its :class:`Config`, into a folder of its own::
+
+    config.json
+    round-03/games.jsonl  metrics.json  model/  done
+
+``done`` is written last and holds the hashes of the kit's own files. A round without
+it is played again from the whole round before; the outcome is the same. Files of other
+programs (``.DS_Store``, a sync service's copies) are no part of a run and are left
+alone. One program writes at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..games.deal.game import Transcript
+from ..games.deal.rules import Objective, scenarios
+from ..games.play import Player, on_end, play_games
+from ..lm import adapters
+from ..lm.decode import agreement
+from ..lm.dialogue import prompt_digest
+from ..lm.models import LanguageModel, load_model, save_model
+from ..lm.player import LMPlayer
+from ..lm.report import weights_hash
+from ..lm.weights import sha256
+from ..measure.metrics import summarise
+from .cloning import FILTERS, View, make_sample, views
+from .config import Config
+from .rules.policy_gradient import advantage_samples, anchored, ratio_loss
+from .training import TrainingError, fine_tune, mean_loss, must_be_trainable
+
+
+@dataclass(frozen=True)
+class Round:
+    """A whole round, as read from its folder."""
+
+    number: int
+    folder: Path
+    metrics: dict[str, Any]
+
+    def games(self) -> list[Transcript]:
+        """The round's transcripts."""
+        return read_games(self.folder / "games.jsonl")
+
+    def model(self, config: Config) -> LanguageModel:
+        """The round's model (round 0: the base)."""
+        if self.number == 0:
+            return load_model(config.base, config.precision)
+        if not (self.folder / "model").is_dir():
+            raise RunError(
+                f"{self.folder} was finished without its model (two programs that "
+                "write one folder can leave it so). To play this round and the later "
+                f"ones again, delete {self.folder.name} and those after it."
+            )
+        return load_model(self.folder / "model", config.precision)
+
+
+class RunError(RuntimeError):
+    """A run folder can't be used as asked; the message says why and what to do."""
+
+
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+def run(
+    config: Config,
+    folder: str | Path,
+    *,
+    partner: Player | None = None,
+    progress: Progress | None = None,
+    on_round: Callable[[Round], None] | None = None,
+) -> list[Round]:
+    """Play ``config.rounds`` rounds into ``folder``; whole rounds that are there
+    are kept. Returns all rounds, 0 to ``config.rounds``.
+
+    With a ``partner`` the model plays seat 0 against it (in ``partner_share`` of the
+    games) and learns from its own sides alone; the partner stays as it is, and its
+    name, which the folder is held against, must say who it is (see
+    ``opponents.best_response``).
+    ``progress(what, done, of)`` is told of each game and training step,
+    ``on_round`` of each round that is whole, those found in the folder too. Raises
+    :class:`RunError` for a folder of another configuration, one that another program
+    is writing or one with damaged files, and
+    :class:`~selfplay_kit.learn.training.TrainingError` when training can't go on; what
+    was finished stays.
+    """
+    folder = Path(folder)
+    base = load_model(config.base, config.precision)
+    _can_learn(config, base)
+    if partner is None and config.partner_share != 1:
+        raise RunError(
+            f"partner_share is {config.partner_share}, and this run has no partner"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    whole: list[Round] = []
+    if (folder / "config.json").exists():
+        _claim(config, folder, base, partner)
+        whole = read_rounds(folder, limit=config.rounds)
+    if len(whole) <= config.rounds:  # one that is complete is only read
+        with files.one_writer(folder, RunError):
+            _claim(config, folder, base, partner)
+            return _go_on(config, folder, base, partner, progress, on_round)
+    for one in whole:
+        if on_round:
+            on_round(one)
+    return whole
+
+
+def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
+    done = read_rounds(folder, limit=config.rounds)
+    if on_round:
+        for whole in done:
+            on_round(whole)
+    lm = base if len(done) < 2 else done[-1].model(config)
+    for number in range(len(done), config.rounds + 1):
+        here = folder / f"round-{number:02d}"
+        _clear(here)
+        here.mkdir(exist_ok=True)
+        started = time.perf_counter()
+        training: dict[str, Any] = {}
+        if number:
+            if config.continue_from == "base":
+                lm = load_model(config.base, config.precision)
+            sides = views(done[-1].games())
+            if partner is not None:  # seat 0 is always the learner's
+                names = [(v, v.transcript.players) for v in sides]
+                sides = [v for v, who in names if who[v.seat] == who[0]]
+            if config.lora and not adapters.adapted(lm.model):
+                lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
+            training = _learn(config, number, lm, sides, progress)
+            save_model(lm, here / "model")
+        model = _own_files(here)  # now: what appears while it plays is not the kit's
+        trained = time.perf_counter()
+        games = _play(config, number, lm, partner, progress)
+        played = time.perf_counter()
+        lines = "".join(t.to_json() + "\n" for t in games)
+        files.write_text(here / "games.jsonl", lines)
+        metrics = summarise(games, Objective(config.lam), seed=config.seed) | {
+            "round": number,
+            "training": training,
+            "seconds": {"train": trained - started, "play": played - trained},
+            "weights": weights_hash(lm.model),
+        }
+        files.write_text(here / "metrics.json", json.dumps(metrics, indent=1))
+        hashes = _hashes(here, ("games.jsonl", "metrics.json", *model))
+        files.write_text(here / "done", json.dumps(hashes, indent=1))
+        done.append(Round(number, here, metrics))
+        if on_round:
+            on_round(done[-1])
+    return done
+
+
+def draw_scenarios(config: Config, number: int) -> list[Any]:
+    """The scenarios of one round: ``games / group`` draws, each ``group`` times."""
+    pool = scenarios(config.split)
+    rng = random.Random(f"{config.seed}/round {number}/scenarios")
+    drawn = rng.choices(pool, k=config.games // config.group)
+    return [s for s in drawn for _ in range(config.group)]
+
+
+def _play(config, number, lm, partner, progress) -> list[Transcript]:
+    name = f"{config.base}@{number}{lm.precision}"
+    mine = LMPlayer(lm, temperature=config.temperature, name=name)
+    drawn = draw_scenarios(config, number)
+    seed = f"{config.seed}/round {number}"
+    play = partial(
+        play_games,
+        objective=Objective(config.lam),
+        on_end=progress and on_end(progress, f"round {number}: play", config.games),
+        batch=config.at_once,
+    )
+    if partner is None:
+        return play(mine, drawn, seed=seed)
+    shared = round(config.partner_share * len(drawn) / config.group) * config.group
+    games = play((mine, partner), drawn[:shared], seed=seed)
+    return games + play(mine, drawn[shared:], seed=f"{seed}/itself")
+
+
+def keep(config: Config, number: int, sides: Sequence[View]) -> list[View]:
+    """Those of ``sides``, the views of the round before, that the filter keeps for
+    round ``number`` to learn from; the same ones each time."""
+    rng = random.Random(f"{config.seed}/round {number}/filter")
+    how = {"count": config.draw[number - 1]} if config.filter == "drawn" else {}
+    return FILTERS[config.filter](sides, rng, **how)
+
+
+def kept_counts(folder: str | Path) -> tuple[int, ...]:
+    """How many views each round of a run learned from, round 1 first: what a control
+    that is matched to that run draws (``Config(filter="drawn", draw=...)``)."""
+    return tuple(r.metrics["training"]["kept"] for r in read_rounds(folder)[1:])
+
+
+def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
+    if config.rule == "clone":
+        kept, loss = [make_sample(v, lm) for v in keep(config, number, sides)], None
+    else:
+        kept, loss = advantage_samples(sides, lm), anchored(None, 0, ratio_loss)
+    if config.kl:
+        base = load_model(config.base, config.precision)
+        loss = anchored(base, config.kl, ratio_loss if loss else mean_loss)
+    training = fine_tune(
+        lm,
+        kept,
+        epochs=config.epochs,
+        lr=config.lr,
+        batch=config.batch,
+        accumulate=config.accumulate,
+        checkpointing=config.checkpointing,
+        seed=f"{config.seed}/round {number}",
+        loss_of=loss,
+        on_step=lambda step, steps, loss: (
+            progress and progress(f"round {number}: train", step, steps)
+        ),
+    )
+    return {
+        "kept": len(kept),
+        "of": len(sides),
+        "steps": len(training.losses),
+        "passes": training.passes,
+        "tokens": training.tokens,
+        "loss_first": training.losses[0],
+        "loss_last": training.losses[-1],
+    }
+
+
+def _can_learn(config: Config, base: LanguageModel) -> None:
+    """:class:`RunError` for what would fail only after a round of play."""
+    have = adapters.rank(base.model)
+    if have and config.lora not in (0, have):
+        raise RunError(
+            f"{config.base} carries an adapter of rank {have}, and a run goes on with "
+            f"that one: leave lora out or ask for {have}; got {config.lora}"
+        )
+    if config.rounds and config.lora and not have:
+        if fault := agreement.adapter_fault(base.model):
+            raise RunError(
+                f"{config.base} can't be trained by an adapter (lora={config.lora}): "
+                f"{fault}. Train whole weights (lora=0, precision='fp32')."
+            )
+    if config.rounds and not config.lora:
+        try:
+            must_be_trainable(base)
+        except TrainingError as e:
+            raise RunError(str(e)) from e
+
+
+def _claim(
+    config: Config, folder: Path, base: LanguageModel, partner: Player | None = None
+) -> None:
+    """Write the configuration, or hold the one that is there against ours."""
+    wanted = json.loads(json.dumps(asdict(config)))  # as it is read back
+    wanted["base_weights"] = base.report.weights_hash
+    wanted["prompt"] = prompt_digest(base)
+    wanted["max_new_tokens"] = base.max_new_tokens
+    if partner is not None:
+        wanted["partner"] = partner.name
+    where = folder / "config.json"
+    if not where.exists():
+        text = json.dumps(wanted | {"model": base.report.as_dict()}, indent=1)
+        files.write_text(where, text)
+        return
+    try:
+        there = files.read_json(where)
+        if not isinstance(there, dict):
+            raise ValueError(f"it holds {json.dumps(there)[:40]}, no configuration")
+    except ValueError as e:
+        raise RunError(
+            f"{where} can't be read ({e}), so what this folder holds is not known. "
+            "Move the folder away and run into a new one."
+        ) from e
+    free = {"rounds"}  # a run may be made longer
+    usual = json.loads(json.dumps({f.name: f.default for f in fields(Config)}))
+    later = ("prompt", "max_new_tokens")  # the first edition did not write them
+    there = usual | {name: wanted[name] for name in later} | there
+    differs = [
+        f"{key}: {there.get(key)!r} there, {value!r} asked"
+        for key, value in ({"partner": None} | wanted).items()
+        if key not in free and there.get(key) != value
+    ]
+    if differs:
+        raise RunError(
+            f"{folder} holds a run of another configuration ({'; '.join(differs)}). "
+            "Nothing was touched. Choose another folder, or ask for the "
+            "configuration that is there."
+        )
+
+
+def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
+    """The whole rounds of a run folder, in order, up to the first that is missing.
+
+    Raises :class:`RunError` where a finished round's files are not what was
+    written. Files that aren't the kit's don't count, also where the first edition
+    listed them in ``done``.
+    """
+    folder = Path(folder)
+    rounds: list[Round] = []
+    while limit is None or len(rounds) <= limit:
+        here = folder / f"round-{len(rounds):02d}"
+        if not (here / "done").exists():
+            break
+        try:
+            written = dict(files.read_json(here / "done"))
+        except (ValueError, TypeError):
+            break  # "done" itself was cut short: the round is played again
+        own = {name: h for name, h in written.items() if _is_own(name)}
+        for name in ("games.jsonl", "metrics.json"):
+            own.setdefault(name, "")
+        there = _hashes(here, (name for name in own if (here / name).is_file()))
+        if changed := [name for name, h in own.items() if there.get(name) != h]:
+            raise RunError(
+                f"{here} was finished, but {', '.join(changed)} "
+                f"{'is' if len(changed) == 1 else 'are'} not what was written then "
+                "(damaged, or edited by hand). To play this round and the later ones "
+                f"again, delete {here.name} and those after it; the rounds before it "
+                "are whole."
+            )
+        rounds.append(Round(len(rounds), here, files.read_json(here / "metrics.json")))
+    return rounds
+
+
+def read_games(path: str | Path) -> list[Transcript]:
+    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
+    lines and byte order marks are passed over."""
+    return [t for _, t in numbered_games(path)]
+
+
+def numbered_games(path: str | Path) -> list[tuple[int, Transcript]]:
+    """:func:`read_games`, each with the number of its line."""
+    games: list[tuple[int, Transcript]] = []
+    lines = files.read_text(path).split("\n")  # a message may hold U+2028
+    for n, line in enumerate(lines, 1):
+        if not (line := line.strip("\ufeff \t")):
+            continue
+        try:
+            games.append((n, Transcript.from_json(line)))
+        except ValueError as e:
+            last = not any(rest.strip() for rest in lines[n:])
+            cut = last and isinstance(e.__cause__, json.JSONDecodeError)
+            whole = f". The {len(games)} before it can be read" if games else ""
+            told = ". A cut last line means that writing was interrupted" if cut else ""
+            raise ValueError(f"{path}, line {n}: {e}{whole}{told}.") from e
+    return games
+
+
+def evaluate(
+    lm: LanguageModel,
+    objective: Objective,
+    *,
+    games: int = 500,
+    split: str = "development",
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The metrics of ``lm`` in self-play on scenarios of ``split``."""
+    rng = random.Random(f"{seed}/evaluate/{split}")
+    drawn = rng.choices(scenarios(split), k=games)
+    player = LMPlayer(lm, temperature=temperature)
+    played = play_games(player, drawn, objective, seed=f"{seed}/evaluate/{split}")
+    return summarise(played, objective, seed=seed)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file of a round is the kit's, by its path in the round's folder."""
+    folder, _, rest = name.partition("/")
+    if rest:
+        return folder == "model" and not any(map(files.foreign, rest.split("/")))
+    return name in ("games.jsonl", "metrics.json")
+
+
+def _own_files(folder: Path) -> list[str]:
+    inside = (f for f in sorted(folder.rglob("*")) if f.is_file())
+    return [n for f in inside if _is_own(n := f.relative_to(folder).as_posix())]
+
+
+def _hashes(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """The hash of each file of a round in ``names``, by default all of the kit's."""
+    return {
+        name: sha256(folder / name)
+        for name in (_own_files(folder) if names is None else names)
+    }
+
+
+def _clear(here: Path) -> None:
+    """Remove what a round that was cut short left; other programs' files stay."""
+    for f in sorted(here.rglob("*"), reverse=True):  # a folder after what is in it
+        if f.is_dir():
+            with suppress(OSError):  # not empty
+                f.rmdir()
+        elif f.suffix == ".part" or (name := f.relative_to(here).as_posix()) == "done":
+            f.unlink()
+        elif _is_own(name):
+            f.unlink()

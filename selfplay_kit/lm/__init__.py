@@ -1,0 +1,1 @@
+"""Who plays: from a name to a model, its chat format, its decoding, and servers."""

@@ -1,0 +1,1 @@
+"""How a model's next tokens are computed: fast where that is right, else slower."""

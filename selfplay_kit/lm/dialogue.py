@@ -1,0 +1,90 @@
+"""A position as tokens: where the game's text meets a model's chat template.
+
+The system prompt is the rules and the seat's private view, the model's own moves
+are assistant turns, the partner's are user turns (Liao et al. 2024, section 3).
+Play extends a row by the turns that are new; cloning reads the same turns with
+their labels. Both call :func:`dialogue`, so training sees what was sampled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from ..games.deal.protocol import STYLES, Line, Position
+from ..games.deal.rules import Objective
+from .models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Some tokens of a dialogue; ``own`` says who wrote them.
+
+    ``own`` is ``None`` for what the model reads, ``mine`` for its accepted moves
+    and ``tried`` for its invalid ones.
+    """
+
+    ids: tuple[int, ...]
+    own: str | None = None
+    logprobs: tuple[float, ...] | None = None  # of an own move that was sampled
+
+
+def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
+    """The whole of ``p`` as turns, up to where the model speaks next.
+
+    An own move keeps the tokens that were sampled, where it has them; otherwise
+    it is its text and the stop token.
+    """
+    chat, style = lm.chat, STYLES[lm.style]
+    head = chat.before_system + style.system(p)
+    lines = p.lines
+    if lines and lines[0].by == "theirs":
+        head += chat.system_to_user + _heard(lm, lines[0]) + chat.user_to_assistant
+        lines = lines[1:]
+    else:
+        head += chat.system_to_assistant
+    turns = [Turn(lm.encode(head))]
+    for line in lines:
+        if line.by in ("mine", "tried"):
+            ids = line.tokens or (*lm.encode(lm.plain(line.text)), lm.stop)
+            turns.append(Turn(ids, line.by, line.logprobs if line.tokens else None))
+        else:
+            turns.append(_read(lm, line, turns[-1]))
+    return turns
+
+
+def prompt_digest(lm: LanguageModel) -> str:
+    """What tells one way of speaking to ``lm`` from another: SHA-256 over the tokens of
+    a fixed dialogue (its prompt style, chat template and tokenizer)."""
+    position = Position(
+        game=0,
+        seat=0,
+        counts=(3, 1, 1),
+        values=(1, 3, 4),
+        objective=Objective(0.5),
+        lines=(
+            Line("mine", "[message] hi"),
+            Line("theirs", "hello"),
+            Line("tried", "hm"),
+            Line("correction", "no_prefix"),
+            Line("mine", "[message] ok"),
+            Line("proposed", ""),
+        ),
+    )
+    turns = [turn.ids for turn in dialogue(lm, position)]
+    return hashlib.sha256(str(turns).encode()).hexdigest()
+
+
+def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:
+    ids = lm.encode(
+        lm.chat.assistant_to_user + _heard(lm, line) + lm.chat.user_to_assistant
+    )
+    stopped = before.ids[-1] == lm.stop and ids[0] == lm.stop
+    return Turn(ids[1:] if stopped else ids)
+
+
+def _heard(lm: LanguageModel, line: Line) -> str:
+    """A line that is not the model's own, as it reads it: no words of the partner
+    become a control token, a role or a notice of the game."""
+    said = replace(line, text=lm.plain(line.text))
+    return lm.plain(STYLES[lm.style].user(said))

@@ -1,0 +1,1 @@
+"""What transcripts show: metrics, intervals, cross-play, language, the ledger."""

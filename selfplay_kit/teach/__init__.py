@@ -1,0 +1,1 @@
+"""What one sees: notebook set-up, figures, HTML, widgets."""
