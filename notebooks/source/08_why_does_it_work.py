@@ -56,10 +56,9 @@ def arms(group):
 
 def over_rounds(variant, metric):
     """Mean and interval between seeds, one per round."""
-    rows = zip(*variant["rounds"][metric])
-    rows = [[x for x in row if x is not None] for row in rows]
-    bounds = bounds_of(metric)
-    return [seed_interval(row, bounds=bounds) for row in rows if row]
+    rows = variant["rounds"][metric]
+    rows = [[x for x in row if x is not None] for row in zip(*rows)]
+    return [seed_interval(r, bounds=bounds_of(metric)) for r in rows if r]
 
 
 # %% [markdown]

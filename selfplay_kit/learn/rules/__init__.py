@@ -1,1 +1,3 @@
 """Learning rules, one file each."""
+
+from __future__ import annotations
