@@ -100,7 +100,15 @@ def test_a_module_says_what_it_does(name):
 def test_the_rules_stand_on_the_standard_library_alone():
     source = (PACKAGE / "games/deal/rules.py").read_text("utf-8")
     names = re.findall(r"^(?:from|import) ([\w.]+)", source, re.MULTILINE)
+    names = [n for n in names if n != "..base"]  # the objective, for every game
     assert names and {n.partition(".")[0] for n in names} <= sys.stdlib_module_names
+
+
+def test_the_contract_stands_on_the_registry_alone():
+    names = re.findall(
+        r"^from (\.[\w.]+)", (PACKAGE / "games/base.py").read_text("utf-8"), re.M
+    )
+    assert names == ["..registry"]
 
 
 def test_the_floors_hold():

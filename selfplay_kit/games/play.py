@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from .deal.game import Game, Transcript
-from .deal.protocol import Move, Position
-from .deal.rules import Objective, Scenario
+from .base import Move, Objective, start
 
 
 class Table(Protocol):
     """One player at a batch of games."""
 
-    def reply(self, positions: Sequence[Position]) -> list[Move]:
+    def reply(self, positions: Sequence[Any]) -> list[Move]:
         """One move for each position, in their order."""
         ...
 
@@ -43,10 +41,10 @@ class Player(Protocol):
 class Altered:
     """A player's ``table`` that sees each position as ``change`` makes it."""
 
-    def __init__(self, table: Table, change: Callable[[Position], Position]):
+    def __init__(self, table: Table, change: Callable[[Any], Any]):
         self.table, self.change = table, change
 
-    def reply(self, positions: Sequence[Position]) -> list[Move]:
+    def reply(self, positions: Sequence[Any]) -> list[Move]:
         """The table's moves at the changed positions."""
         return self.table.reply([self.change(p) for p in positions])
 
@@ -57,15 +55,16 @@ class Altered:
 
 def play_games(
     players: Player | tuple[Player, Player],
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Any],
     objective: Objective,
     *,
     seed: int | str,
-    on_end: Callable[[int, Transcript], None] | None = None,
+    on_end: Callable[[int, Any], None] | None = None,
     firsts: Sequence[int] | None = None,
     batch: int = 500,
-) -> list[Transcript]:
-    """Play one game for each scenario; transcripts in the order of the scenarios.
+) -> list[Any]:
+    """Play one game for each scenario (the task of whatever game); transcripts in the
+    order of the scenarios.
 
     ``players`` are the players of seats 0 and 1; one player alone plays itself.
     Who speaks first is a fair coin for each game (paper, section 3) unless
@@ -77,19 +76,19 @@ def play_games(
     if firsts is None:
         coin = random.Random(f"{seed}/first")
         firsts = [coin.randrange(2) for _ in scenarios]
-    done: list[Transcript] = []
-    for start in range(0, len(scenarios), batch):
-        part = slice(start, start + batch)
+    done: list[Any] = []
+    for at in range(0, len(scenarios), batch):
+        part = slice(at, at + batch)
         done += _play_batch(
             pair,
             [
-                Game(s, objective, first=f, number=i)
+                start(s, objective, first=f, number=i)
                 for i, (s, f) in enumerate(
                     zip(scenarios[part], firsts[part], strict=True)
                 )
             ],
-            seed=f"{seed}/{start}",
-            on_end=(lambda i, t, at=start: on_end(at + i, t)) if on_end else None,
+            seed=f"{seed}/{at}",
+            on_end=(lambda i, t, at=at: on_end(at + i, t)) if on_end else None,
         )
     return done
 
@@ -99,7 +98,7 @@ def on_end(report: Callable[[str, int, int], None], what: str, of: int):
     ``report(what, ended, of)``."""
     ended = 0
 
-    def count(i: int, transcript: Transcript) -> None:
+    def count(i: int, transcript: Any) -> None:
         nonlocal ended
         ended += 1
         report(what, ended, of)
@@ -107,13 +106,13 @@ def on_end(report: Callable[[str, int, int], None], what: str, of: int):
     return count
 
 
-def _play_batch(pair, games, *, seed, on_end) -> list[Transcript]:
+def _play_batch(pair, games, *, seed, on_end) -> list[Any]:
     names = (pair[0].name, pair[1].name)
     tables = [pair[0].sit(len(games), seed=f"{seed}/0")]
     tables += (
         tables if pair[1] is pair[0] else [pair[1].sit(len(games), seed=f"{seed}/1")]
     )
-    done: list[Transcript | None] = [None] * len(games)
+    done: list[Any] = [None] * len(games)
     waiting = list(range(len(games)))
     try:
         while waiting:

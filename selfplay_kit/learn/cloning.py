@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from ..games.deal.game import Transcript, lines_for
-from ..games.deal.protocol import Line, Position, accepted_text
+from ..games.base import Line
 from ..lm.dialogue import dialogue
 from ..lm.models import LanguageModel
 from .training import IGNORE, Sample
@@ -28,7 +27,7 @@ from .training import fine_tune as fine_tune
 class View:
     """One player's side of one game."""
 
-    transcript: Transcript
+    transcript: Any
     seat: int
 
     @property
@@ -38,11 +37,9 @@ class View:
 
     @property
     def exact(self) -> Fraction:
-        """The reward without rounding, lambda taken as the decimal that it is written
-        as: what is compared is never decided by a float's last digit."""
-        t = self.transcript
-        mine, theirs = t.points[self.seat], t.points[1 - self.seat]
-        return mine + Fraction(str(t.objective.lam)) * theirs
+        """The reward without rounding: what is compared is never decided by a float's
+        last digit."""
+        return self.transcript.exact[self.seat]
 
     @property
     def spoke(self) -> bool:
@@ -50,7 +47,7 @@ class View:
         return any(m.seat == self.seat and not m.error for m in self.transcript.moves)
 
 
-def views(transcripts: Sequence[Transcript]) -> list[View]:
+def views(transcripts: Sequence[Any]) -> list[View]:
     """Both sides of every game: 2K views of K games."""
     return [View(t, seat) for t in transcripts for seat in (0, 1)]
 
@@ -115,7 +112,7 @@ def by_scenario(all_views: Sequence[View]) -> list[list[View]]:
     """The views in groups of the same scenario, objective and seat."""
     groups: dict[Any, list[View]] = {}
     for v in all_views:
-        key = (v.transcript.scenario, v.transcript.objective, v.seat)
+        key = (v.transcript.task, v.transcript.objective, v.seat)
         groups.setdefault(key, []).append(v)
     return list(groups.values())
 
@@ -147,7 +144,7 @@ def _mean(some: Sequence[View]) -> Fraction:
 
 def _strict_tie(v: View) -> bool:
     t = v.transcript
-    return t.objective.lam == -1 and t.agreed and t.points[0] == t.points[1]
+    return t.objective.lam == -1 and t.settled and t.points[0] == t.points[1]
 
 
 def make_sample(
@@ -183,25 +180,17 @@ def make_sample(
 
 def read_back(
     view: View, *, tries: bool = False, control: frozenset[int] = frozenset()
-) -> Position:
+) -> Any:
     """The whole game as the view's player read it, for learning: its moves as the
     protocol took them and without its failed tries, or with ``tries`` all that it
     said, as it said it. ``control`` are the ids of tokens that are no words."""
-    t, seat = view.transcript, view.seat
-    lines = lines_for(seat, t.moves)
+    whole = view.transcript.position(view.seat)
     if tries:
-        lines = tuple(_unlearned(ln, control) for ln in lines)
+        lines = tuple(_unlearned(whole, ln, control) for ln in whole.lines)
     else:
-        lines = tuple(ln for ln in lines if ln.by not in ("tried", "correction"))
-        lines = tuple(_tidy(ln, control) for ln in lines)
-    return Position(
-        game=0,
-        seat=seat,
-        counts=t.scenario.counts,
-        values=t.scenario.values[seat],
-        objective=t.objective,
-        lines=lines,
-    )
+        kept = (ln for ln in whole.lines if ln.by not in ("tried", "correction"))
+        lines = tuple(_tidy(whole, ln, control) for ln in kept)
+    return replace(whole, lines=lines)
 
 
 def _temperature(view: View) -> float:
@@ -209,19 +198,21 @@ def _temperature(view: View) -> float:
     return next((t for t in mine if t is not None), 1.0)
 
 
-def _cut(line: Line, control: frozenset[int]) -> bool:
-    """Whether the protocol took less of an own move than was said."""
+def _cut(p: Any, line: Line, control: frozenset[int]) -> bool:
+    """Whether the game took less of an own move than was said."""
     unread = control & set((line.tokens or ())[:-1])
     return line.by == "mine" and bool(
-        unread or accepted_text(line.text) != line.text.strip()
+        unread or p.accepted(line.text) != line.text.strip()
     )
 
 
-def _tidy(line: Line, control: frozenset[int]) -> Line:
-    """An own move of which the protocol cut something loses its sampled tokens."""
-    return Line(line.by, accepted_text(line.text)) if _cut(line, control) else line
+def _tidy(p: Any, line: Line, control: frozenset[int]) -> Line:
+    """An own move of which the game cut something loses its sampled tokens."""
+    cut = _cut(p, line, control)
+    return Line(line.by, p.accepted(line.text)) if cut else line
 
 
-def _unlearned(line: Line, control: frozenset[int]) -> Line:
-    """An own move of which the protocol cut something is context, as it was said."""
-    return replace(line, by="tried") if line.tokens and _cut(line, control) else line
+def _unlearned(p: Any, line: Line, control: frozenset[int]) -> Line:
+    """An own move of which the game cut something is context, as it was said."""
+    cut = bool(line.tokens) and _cut(p, line, control)
+    return replace(line, by="tried") if cut else line

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..games.deal.game import Transcript
+from ..games.base import read as read_transcript
 from ..games.deal.rules import Objective, scenarios
 from ..games.play import Player, on_end, play_games
 from ..lm import adapters
@@ -54,7 +54,7 @@ class Round:
     folder: Path
     metrics: dict[str, Any]
 
-    def games(self) -> list[Transcript]:
+    def games(self) -> list[Any]:
         """The round's transcripts."""
         return read_games(self.folder / "games.jsonl")
 
@@ -174,7 +174,7 @@ def draw_scenarios(config: Config, number: int) -> list[Any]:
     return [s for s in drawn for _ in range(config.group)]
 
 
-def _play(config, number, lm, partner, progress) -> list[Transcript]:
+def _play(config, number, lm, partner, progress) -> list[Any]:
     name = f"{config.base}@{number}{lm.precision}"
     mine = LMPlayer(lm, temperature=config.temperature, name=name)
     drawn = draw_scenarios(config, number)
@@ -334,21 +334,21 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
     return rounds
 
 
-def read_games(path: str | Path) -> list[Transcript]:
+def read_games(path: str | Path) -> list[Any]:
     """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
     lines and byte order marks are passed over."""
     return [t for _, t in numbered_games(path)]
 
 
-def numbered_games(path: str | Path) -> list[tuple[int, Transcript]]:
+def numbered_games(path: str | Path) -> list[tuple[int, Any]]:
     """:func:`read_games`, each with the number of its line."""
-    games: list[tuple[int, Transcript]] = []
+    games: list[tuple[int, Any]] = []
     lines = files.read_text(path).split("\n")  # a message may hold U+2028
     for n, line in enumerate(lines, 1):
         if not (line := line.strip("\ufeff \t")):
             continue
         try:
-            games.append((n, Transcript.from_json(line)))
+            games.append((n, read_transcript(line)))
         except ValueError as e:
             last = not any(rest.strip() for rest in lines[n:])
             cut = last and isinstance(e.__cause__, json.JSONDecodeError)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from ..games.deal.protocol import STYLES, Line, Position
-from ..games.deal.rules import Objective
+from ..games.base import Line, Position, kind
 from .models import LanguageModel
 
 
@@ -35,11 +34,11 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
     An own move keeps the tokens that were sampled, where it has them; otherwise
     it is its text and the stop token.
     """
-    chat, style = lm.chat, STYLES[lm.style]
-    head = chat.before_system + style.system(p)
+    chat = lm.chat
+    head = chat.before_system + p.system(lm.style)
     lines = p.lines
     if lines and lines[0].by == "theirs":
-        head += chat.system_to_user + _heard(lm, lines[0]) + chat.user_to_assistant
+        head += chat.system_to_user + _heard(lm, p, lines[0]) + chat.user_to_assistant
         lines = lines[1:]
     else:
         head += chat.system_to_assistant
@@ -49,42 +48,27 @@ def dialogue(lm: LanguageModel, p: Position) -> list[Turn]:
             ids = line.tokens or (*lm.encode(lm.plain(line.text)), lm.stop)
             turns.append(Turn(ids, line.by, line.logprobs if line.tokens else None))
         else:
-            turns.append(_read(lm, line, turns[-1]))
+            turns.append(_read(lm, p, line, turns[-1]))
     return turns
 
 
-def prompt_digest(lm: LanguageModel) -> str:
+def prompt_digest(lm: LanguageModel, game: str = "deal") -> str:
     """What tells one way of speaking to ``lm`` from another: SHA-256 over the tokens of
     a fixed dialogue (its prompt style, chat template and tokenizer)."""
-    position = Position(
-        game=0,
-        seat=0,
-        counts=(3, 1, 1),
-        values=(1, 3, 4),
-        objective=Objective(0.5),
-        lines=(
-            Line("mine", "[message] hi"),
-            Line("theirs", "hello"),
-            Line("tried", "hm"),
-            Line("correction", "no_prefix"),
-            Line("mine", "[message] ok"),
-            Line("proposed", ""),
-        ),
-    )
-    turns = [turn.ids for turn in dialogue(lm, position)]
+    turns = [turn.ids for turn in dialogue(lm, kind(game).example())]
     return hashlib.sha256(str(turns).encode()).hexdigest()
 
 
-def _read(lm: LanguageModel, line: Line, before: Turn) -> Turn:
+def _read(lm: LanguageModel, p: Position, line: Line, before: Turn) -> Turn:
     ids = lm.encode(
-        lm.chat.assistant_to_user + _heard(lm, line) + lm.chat.user_to_assistant
+        lm.chat.assistant_to_user + _heard(lm, p, line) + lm.chat.user_to_assistant
     )
     stopped = before.ids[-1] == lm.stop and ids[0] == lm.stop
     return Turn(ids[1:] if stopped else ids)
 
 
-def _heard(lm: LanguageModel, line: Line) -> str:
+def _heard(lm: LanguageModel, p: Position, line: Line) -> str:
     """A line that is not the model's own, as it reads it: no words of the partner
     become a control token, a role or a notice of the game."""
     said = replace(line, text=lm.plain(line.text))
-    return lm.plain(STYLES[lm.style].user(said))
+    return lm.plain(p.heard(said, lm.style))

@@ -22,7 +22,7 @@ from threading import Lock
 from typing import Any
 
 from ..files import legible
-from ..games.deal.protocol import STYLES, Move, Position, own_words
+from ..games.base import KINDS, Move, Position
 from .keys import (
     EndpointError,
     Secrets,
@@ -102,23 +102,22 @@ def chat_messages(
     Neither player's words hold what a server could read as a role or a notice.
     Without a ``system`` role its text begins the first user turn.
 
-    >>> from selfplay_kit.games.deal.protocol import Line
-    >>> from selfplay_kit.games.deal.rules import SEMI
+    >>> from selfplay_kit.games.base import SEMI, Line
+    >>> from selfplay_kit.games.deal.protocol import Position
     >>> p = Position(0, 0, (3, 1, 1), (1, 3, 4), SEMI, (Line("theirs", "hi !"),))
     >>> [m["role"] for m in chat_messages(p)], chat_messages(p)[1]["content"]
     (['system', 'user'], '[message] hi !')
     >>> [m["role"] for m in chat_messages(p, system=False)]
     ['user']
     """
-    form = STYLES[style]
-    messages = [{"role": "system", "content": form.system(p)}]
+    messages = [{"role": "system", "content": p.system(style)}]
     if opening and not (p.lines and p.lines[0].by == "theirs"):
         messages.append({"role": "user", "content": opening})
     for line in p.lines:
         if line.by in ("mine", "tried"):
-            messages.append({"role": "assistant", "content": own_words(line.text)})
+            messages.append({"role": "assistant", "content": p.own(line.text)})
         else:
-            messages.append({"role": "user", "content": form.user(line)})
+            messages.append({"role": "user", "content": p.heard(line, style)})
     if not system:
         first = {"role": "user", "content": messages.pop(0)["content"]}
         if messages and messages[0]["role"] == "user":
@@ -166,8 +165,9 @@ class EndpointPlayer:
     sent: frozenset[str] = field(default=frozenset(), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.style not in STYLES:
-            raise ValueError(f"style is one of {', '.join(STYLES)}; got {self.style!r}")
+        styles = dict.fromkeys(s for kind in KINDS.values() for s in kind.styles)
+        if self.style not in styles:
+            raise ValueError(f"style is one of {', '.join(styles)}; got {self.style!r}")
         if self.concurrency < 1 or self.retries < 0 or not self.timeout > 0:
             raise ValueError(
                 "concurrency must be 1 or more, retries 0 or more, timeout above 0 "

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..games.deal.protocol import Move, Position
+from ..games.base import Move, Position
 from .decode.rows import Rows
 from .dialogue import dialogue
 from .models import LanguageModel

@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from ..games.deal.game import Transcript
-from ..games.deal.rules import Objective
-from .metrics import DEAL_METRICS, METRICS, by_scenario, draws
+from ..games.base import Objective
+from .metrics import by_scenario, draws, the_kind
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 def paired(
-    a: Sequence[Transcript],
-    b: Sequence[Transcript],
+    a: Sequence[Any],
+    b: Sequence[Any],
     metric: str = "mean_points",
     *,
     objective: Objective | None = None,
@@ -65,7 +64,7 @@ def paired(
 
 
 def deviation(
-    games: Sequence[Transcript], metric: str, objective: Objective | None = None
+    games: Sequence[Any], metric: str, objective: Objective | None = None
 ) -> float:
     """The standard deviation of ``metric`` over scenarios, in its own unit, such that
     its standard error is this over the root of the number of scenarios (the delta
@@ -107,9 +106,9 @@ def games_needed(
 
 
 def _row(
-    games: Sequence[Transcript], metric: str, objective: Objective | None
+    games: Sequence[Any], metric: str, objective: Objective | None
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    names = (*METRICS, *DEAL_METRICS)
+    names = tuple(the_kind(games).metrics)
     if metric not in names:
         raise ValueError(f"no metric called {metric!r}; there are {', '.join(names)}")
     keys, tops, bottoms = by_scenario(list(games), objective)
@@ -122,8 +121,8 @@ def _pulls(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return (top - top.sum() / bottom.sum() * bottom) / bottom.mean()
 
 
-def _same_scenarios(a: Sequence[Transcript], b: Sequence[Transcript]) -> None:
-    ours, theirs = (Counter(t.scenario.key() for t in games) for games in (a, b))
+def _same_scenarios(a: Sequence[Any], b: Sequence[Any]) -> None:
+    ours, theirs = (Counter(t.task.key() for t in games) for games in (a, b))
     if ours != theirs:
         raise ValueError(
             "a paired comparison needs the same scenarios as often in both sets: "

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..games.deal.game import Transcript
-from ..games.deal.rules import Objective, Scenario
+from ..games.base import Counts, Objective
 from ..games.play import Altered, Player, Table, play_games
-from .metrics import Counts, over_scenarios
+from .metrics import over_scenarios
 
 
 class Told:
@@ -32,7 +31,7 @@ class Told:
         return Altered(table, lambda p: replace(p, objective=self.objective))
 
 
-def both_ways(scenarios: Sequence[Scenario]) -> tuple[list[Scenario], list[int]]:
+def both_ways(scenarios: Sequence[Any]) -> tuple[list[Any], list[int]]:
     """Each scenario twice, and who speaks first: seat 0 once, then seat 1 once."""
     n = len(scenarios)
     return [*scenarios, *scenarios], [0] * n + [1] * n
@@ -41,12 +40,12 @@ def both_ways(scenarios: Sequence[Scenario]) -> tuple[list[Scenario], list[int]]
 def meet(
     row: Player,
     column: Player,
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Any],
     objective: Objective,
     *,
     seed: int | str,
     firsts: Sequence[int] | None = None,
-) -> list[Transcript]:
+) -> list[Any]:
     """Games of ``row`` (seat 0) with ``column`` (seat 1): each scenario twice, so that
     each speaks first once, or each once with the ``firsts`` that are given."""
     played = list(scenarios)
@@ -57,7 +56,7 @@ def meet(
 
 
 def score(
-    games: Sequence[Transcript], *, seats: Sequence[int] = (0,), seed: int = 0
+    games: Sequence[Any], *, seats: Sequence[int] = (0,), seed: int = 0
 ) -> dict[str, dict[str, Any]]:
     """What ``games`` were worth to the player in ``seats`` and to its partner.
 
@@ -73,27 +72,27 @@ def score(
         raise ValueError("no games to score: the list is empty")
     sides = [(t, seat) for t in games for seat in seats]
     counts = [_counts(t, seat, weight=1 / len(seats)) for t, seat in sides]
-    return over_scenarios([t.scenario for t, _ in sides], counts, seed=seed)
+    return over_scenarios([t.task for t, _ in sides], counts, seed=seed)
 
 
-def _counts(t: Transcript, seat: int, weight: float) -> Counts:
+def _counts(t: Any, seat: int, weight: float) -> Counts:
     mine, theirs, first = t.points[seat], t.points[1 - seat], t.first == seat
-    found = {
+    counts = {
         "row": (mine, 1),
         "column": (theirs, 1),
         "joint": (mine + theirs, 1),
         "margin": (mine - theirs, 1),
-        "agreement": (t.agreed, 1),
+        "agreement": (t.settled, 1),
         "row_first": (mine * first, first),
         "row_second": (mine * (not first), not first),
         "first_minus_second": (mine - theirs if first else theirs - mine, 1),
     }
-    return {name: (weight * a, weight * b) for name, (a, b) in found.items()}
+    return {name: (weight * a, weight * b) for name, (a, b) in counts.items()}
 
 
 def matrix(
     players: Mapping[str, Player],
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Any],
     objective: Objective,
     *,
     seed: int | str,

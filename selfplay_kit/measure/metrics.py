@@ -1,49 +1,31 @@
 """What a set of transcripts says, each number with its interval.
 
-Everything is counted on points (X, Y) and whether there was a deal, never on
-rewards of mixed objectives. Pareto shares are given over all games (as Liao et
-al. 2024 do) and over agreed ones (as Lewis et al. 2017 do). Intervals are 95 %
-percentile bootstraps that resample *scenarios*, so that several games of one
-scenario count as one draw; between seeds of training they say nothing
-(:func:`seed_interval` does). Two sets on the same scenarios are compared in
-``compare``.
+Each game says what is counted in it (``games.deal.metrics``, for instance); here
+counts become numbers. Intervals are 95 % percentile bootstraps that resample *tasks*
+(scenarios), so that several games of one scenario count as one draw; between seeds of
+training they say nothing (:func:`seed_interval` does). Two sets on the same scenarios
+are compared in ``compare``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from math import dist
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..games.deal.game import Transcript
-from ..games.deal.protocol import parse
-from ..games.deal.rules import VALUE_OF_POOL, Objective, Scenario, max_joint, pareto
+from ..games.base import KINDS, Counts, Objective
+from ..games.deal.metrics import DEAL_METRICS as DEAL_METRICS
+from ..games.deal.metrics import METRICS as METRICS
+from ..games.deal.metrics import Facts as Facts
+from ..games.deal.metrics import facts as facts
+from ..games.deal.metrics import pareto_points as pareto_points
 
 if TYPE_CHECKING:
     import numpy as np
 
 RESAMPLES = 1000
-METRICS = (
-    "mean_points",
-    "mean_joint",
-    "mean_reward",
-    "agreement",
-    "pareto_all",
-    "pareto_agreed",
-    "joint_optimal",
-    "abort_rate",
-    "error_rate",
-    "messages",
-    "words",
-)
-
-
 # Shares of a whole, by the names that numbers have here, in ``consistency``, ``talk``
 # and in the recorded files: no interval of theirs may leave 0 to 1.
 SHARES = frozenset(
-    "agreement pareto_all pareto_agreed joint_optimal abort_rate error_rate "
     "inconsistent claiming false_values false_counts false_agreement "
     "stated by_opener by_other true numbers_true "
     "rational yes_kept yes_asked kept_share".split()
@@ -59,138 +41,43 @@ SHARES = frozenset(
 }
 SHARE, SIGNED = (0.0, 1.0), (-1.0, 1.0)  # bounds: of shares; of their differences
 
-# What the deals are like; recorded files of before these were counted hold none.
-DEAL_METRICS = (
-    "points_agreed",
-    "gain_all",
-    "gain_agreed",
-    "nash_distance",
-    "maxmin_distance",
-    "first_mover",
-)
-
-Points = tuple[int, int]
-Counts = Mapping[str, tuple[float, float]]  # numerator and denominator, by name
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the deals of a scenario are measured by, in points (X, Y)."""
-
-    key: str
-    pareto: frozenset[Points]
-    max_joint: int
-    nash: tuple[Points, ...]  # of largest product; ties: of largest joint score
-    maxmin: tuple[Points, ...]  # best for the worse-off player; ties likewise
-
-
-@cache
-def facts(scenario: Scenario) -> Facts:
-    """The :class:`Facts` of ``scenario``, exact.
-
-    >>> f = facts(Scenario((3, 1, 1), ((1, 3, 4), (2, 4, 0))))
-    >>> f.nash, f.maxmin, f.max_joint
-    (((7, 6),), ((7, 6),), 14)
-    """
-    deals = {scenario.pays(pair) for pair in scenario.allocations()}
-    product = max((x * y, x + y) for x, y in deals)
-    worst = max((min(d), sum(d)) for d in deals)
-    return Facts(
-        key=scenario.key(),
-        pareto=frozenset(scenario.pays(pair) for pair in pareto(scenario)),
-        max_joint=max_joint(scenario),
-        nash=tuple(sorted(d for d in deals if (d[0] * d[1], sum(d)) == product)),
-        maxmin=tuple(sorted(d for d in deals if (min(d), sum(d)) == worst)),
-    )
-
-
-def pareto_points(scenario: Scenario) -> frozenset[Points]:
-    """The points (X, Y) of the Pareto-optimal deals."""
-    return facts(scenario).pareto
-
-
-def _counts(t: Transcript, objective: Objective) -> Counts:
-    """Numerator and denominator of each metric in one game."""
-    (x, y), deal, f = t.points, t.agreed, facts(t.scenario)
-    joint, spread = x + y, x - y if t.first == 0 else y - x
-    optimal = deal and (x, y) in f.pareto
-    gain, room = joint - VALUE_OF_POOL, f.max_joint - VALUE_OF_POOL
-    words = [n for m in t.moves if not m.error and (n := _length(m.text)) >= 0]
-    return {
-        "mean_points": (joint / 2, 1),
-        "mean_joint": (joint, 1),
-        "mean_reward": (sum(objective.rewards(x, y)) / 2, 1),
-        "agreement": (deal, 1),
-        "pareto_all": (optimal, 1),
-        "pareto_agreed": (optimal, deal),
-        "joint_optimal": (deal and joint == f.max_joint, 1),
-        "abort_rate": (t.aborted, 1),
-        "error_rate": (any(m.error for m in t.moves), 1),
-        "messages": (len(words), 1),
-        "words": (sum(words), len(words)),
-        "points_agreed": (joint / 2, deal),
-        "gain_all": (gain, room),
-        "gain_agreed": (deal * gain, deal * room),
-        "nash_distance": (deal and _nearest((x, y), f.nash), deal),
-        "maxmin_distance": (deal and _nearest((x, y), f.maxmin), deal),
-        "first_mover": (deal * spread, deal),
-    }
-
-
-@lru_cache(maxsize=100_000)  # little English is said often
-def _length(text: str) -> int:
-    """The number of words of an accepted message; -1 for a proposal."""
-    reading = parse(text, (99, 99, 99))
-    return len(reading.text.split()) if reading.kind == "message" else -1
-
-
-def _nearest(deal: Points, others: Iterable[Points]) -> float:
-    return min(dist(deal, o) for o in others)
-
 
 def summarise(
-    transcripts: Iterable[Transcript],
+    transcripts: Iterable[Any],
     objective: Objective | None = None,
     *,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """:data:`METRICS`, then :data:`DEAL_METRICS`: ``value``, ``low``, ``high``, ``n``.
+    """The metrics of the games' kind: ``value``, ``low``, ``high`` and ``n`` of each.
 
-    Points are a player's (``mean_points``, both seats pooled) or the pair's
-    (``mean_joint``); rates are shares of all games (``pareto_agreed``: of agreed
-    ones); ``messages`` are per game, ``words`` per message. Of agreed games:
-    ``points_agreed``, a player's; ``nash_distance`` and ``maxmin_distance``, from
-    (X, Y) to the nearest such deal (:class:`Facts`), a straight line in points;
-    ``first_mover``, the points of who spoke first less the other's. ``gain_agreed``
-    is 0 where deals are worth what a random full split is (5 a player) and 1 at the
-    optimum: sums of (X + Y - 10) over sums of (best X + Y - 10); ``gain_all`` is
-    over all games, no deal being 0 points, and so mostly below 0 where few agree.
-
+    What is counted is said by the game (of Deal or No Deal in ``games.deal.metrics``).
     ``n`` is how many games (messages, for ``words``) a number is over; over none, it
     is ``None``. ``objective`` defaults to the games' own; mixed ones raise
-    ``ValueError``.
+    ``ValueError``, and so do transcripts of several games.
     """
     games = list(transcripts)
     _, top, bottom = by_scenario(games, objective)
-    names = (*METRICS, *DEAL_METRICS)
+    kind = the_kind(games)
+    names = kind.metrics
     found = dict(zip(names, intervals(top, bottom, seed=seed), strict=True))
-    for name, over in (("gain_all", "agreement"), ("gain_agreed", "points_agreed")):
+    for name, over in getattr(kind, "counted_like", {}).items():
         if found[name]["value"] is not None:
             found[name]["n"] = found[over]["n"]
     return found
 
 
 def by_scenario(
-    games: Sequence[Transcript], objective: Objective | None = None
+    games: Sequence[Any], objective: Objective | None = None
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The keys of the unordered scenarios of ``games``, in order of appearance, and
     each metric's numerators and denominators summed over the games of each: two
     arrays (metrics x scenarios). Raises as :func:`summarise` does."""
     if not games:
         raise ValueError("no transcripts to summarise: the set is empty")
-    goal = objective or the_objective(games)
-    keys = [facts(t.scenario).key for t in games]
-    return _summed(keys, [_counts(t, goal) for t in games])
+    goal, kind = objective or the_objective(games), the_kind(games)
+    counted = [kind.counts(t, goal) for t in games]
+    rows = [{name: c[name] for name in kind.metrics} for c in counted]
+    return _summed([t.task.key() for t in games], rows)
 
 
 def _summed(
@@ -207,7 +94,7 @@ def _summed(
 
 
 def over_scenarios(
-    scenarios: Iterable[Scenario], counts: Sequence[Counts], *, seed: int
+    scenarios: Iterable[Any], counts: Sequence[Counts], *, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Numbers counted in games of ``scenarios``, ``counts`` of one game each: by name
     the sum of numerators over that of denominators, with the 95 % bootstrap interval
@@ -217,7 +104,7 @@ def over_scenarios(
 
 
 def mean_interval(
-    scenarios: Iterable[Scenario], values: Iterable[float], *, seed: int
+    scenarios: Iterable[Any], values: Iterable[float], *, seed: int
 ) -> dict[str, Any]:
     """The mean of ``values``, one for each game of ``scenarios``, with the interval
     of :func:`over_scenarios`."""
@@ -264,8 +151,10 @@ def intervals(
 
 
 def bounds_of(name: str) -> tuple[float, float] | None:
-    """What the metric called ``name`` can't leave: 0 to 1 for :data:`SHARES`."""
-    return SHARE if name in SHARES else None
+    """What the metric called ``name`` can't leave: 0 to 1 for a share of a game's
+    metrics or of :data:`SHARES`."""
+    shares = SHARES.union(*(kind.shares for kind in KINDS.values()))
+    return SHARE if name in shares else None
 
 
 def seed_interval(
@@ -345,7 +234,7 @@ def t_interval(
     return found | {"low": back(middle - width), "high": back(middle + width)}
 
 
-def the_objective(games: Sequence[Transcript]) -> Objective:
+def the_objective(games: Sequence[Any]) -> Objective:
     """The one objective of ``games``; ``ValueError`` if they have several."""
     found = {t.objective for t in games}
     if len(found) != 1:
@@ -355,3 +244,14 @@ def the_objective(games: Sequence[Transcript]) -> Objective:
             "kind. Summarise each objective by itself, or pass the one to score by."
         )
     return found.pop()
+
+
+def the_kind(games: Sequence[Any]) -> Any:
+    """The one kind of ``games``; ``ValueError`` if they have several."""
+    names = sorted({t.kind for t in games})
+    if len(names) != 1:
+        raise ValueError(
+            f"these transcripts are of several games ({', '.join(names)}): summarise "
+            "each by itself"
+        )
+    return KINDS[names[0]]

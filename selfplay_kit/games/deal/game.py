@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from fractions import Fraction
+from typing import Any, ClassVar
 
 from ...files import json_line, legible
-from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Line, Move, Position, Reading, parse
-from .rules import Objective, Scenario, Share
+from ..base import Line, Move, Objective
+from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Position, Reading, parse
+from .rules import Scenario, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
 class Transcript:
     """The record of one game. ``points`` are (X, Y); rewards follow from them."""
 
+    kind: ClassVar[str] = "deal"
+
     scenario: Scenario
     objective: Objective
     first: int
@@ -182,6 +186,32 @@ class Transcript:
     def rewards(self) -> tuple[float, float]:
         """Rewards (R1, R2) under this game's objective."""
         return self.objective.rewards(*self.points)
+
+    @property
+    def exact(self) -> tuple[Fraction, Fraction]:
+        """The rewards without rounding."""
+        return self.objective.exact(*self.points)
+
+    @property
+    def task(self) -> Scenario:
+        """The scenario, under the name that every game has for it."""
+        return self.scenario
+
+    @property
+    def settled(self) -> bool:
+        """Whether there was a deal."""
+        return self.agreed
+
+    def position(self, seat: int) -> Position:
+        """All that ``seat`` had seen at the end."""
+        return Position(
+            game=0,
+            seat=seat,
+            counts=self.scenario.counts,
+            values=self.scenario.values[seat],
+            objective=self.objective,
+            lines=lines_for(seat, self.moves),
+        )
 
     @property
     def shares(self) -> tuple[Share, Share] | None:
@@ -248,7 +278,16 @@ class Transcript:
     def from_json(cls, line: str) -> Transcript:
         """Read one line; ``ValueError`` says what is wrong with it."""
         try:
-            d = json.loads(line)
+            return cls.from_record(json.loads(line))
+        except json.JSONDecodeError as e:
+            raise ValueError(
+                f"not a transcript line ({type(e).__name__}: {e}): {line[:80]!r}"
+            ) from e
+
+    @classmethod
+    def from_record(cls, d: dict[str, Any]) -> Transcript:
+        """Read what a line of JSON holds; ``ValueError`` says what is wrong with it."""
+        try:
             a, b = (_numbers(d, "values", some) for some in d["values"])
             x, y = _numbers(d, "points")
             names = tuple(_is(n, str, "a name in players") for n in d["players"])
@@ -263,9 +302,10 @@ class Transcript:
                 players=(names[0], names[1]),
                 seed=d["seed"],
             )
-        except (KeyError, TypeError, IndexError, json.JSONDecodeError) as e:
+        except (KeyError, TypeError, IndexError) as e:
+            given = json.dumps(d)[:80]
             raise ValueError(
-                f"not a transcript line ({type(e).__name__}: {e}): {line[:80]!r}"
+                f"not a transcript line ({type(e).__name__}: {e}): {given!r}"
             ) from e
 
 

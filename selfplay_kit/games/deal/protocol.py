@@ -11,9 +11,13 @@ when a game ends, stands in ``game``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .rules import ITEMS, Objective, Share
+from ..base import Line as Line
+from ..base import Move as Move
+from ..base import Objective
+from ..base import only_words as only_words
+from .rules import ITEMS, Share
 
 MESSAGE, PROPOSE, END = "[message]", "[propose]", "[END]"
 MAX_MOVES = 50  # accepted moves of both players together (paper, section 3)
@@ -32,25 +36,6 @@ ERRORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """One output of a player.
-
-    A player fills ``text`` and, if it is a language model, ``tokens`` (the ids
-    it sampled, opaque to everyone else), ``logprobs`` (for each token the natural
-    logarithm of the probability it was sampled with) and ``temperature`` (that of
-    the sampling); the game adds ``seat`` and ``error`` (``None`` for an accepted
-    move, else a key of :data:`ERRORS`).
-    """
-
-    text: str
-    tokens: tuple[int, ...] | None = None
-    seat: int | None = None
-    error: str | None = None
-    logprobs: tuple[float, ...] | None = None
-    temperature: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What the parser saw: a message, a proposal, or the error it makes."""
 
@@ -58,22 +43,6 @@ class Reading:
     text: str  # the words of a message; the line of a proposal
     share: Share | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of what a seat sees.
-
-    ``by`` is ``mine``, ``theirs``, ``tried`` (my own invalid output),
-    ``correction`` (``text`` is a key of :data:`ERRORS`) or ``proposed`` (the
-    fixed notice: nothing of the partner's proposal is in it). An own line of a
-    language model keeps the ``tokens`` and ``logprobs`` of its :class:`Move`.
-    """
-
-    by: str
-    text: str
-    tokens: tuple[int, ...] | None = field(default=None, compare=False)
-    logprobs: tuple[float, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +57,22 @@ class Position:
     lines: tuple[Line, ...] = ()
     opening: bool = True  # nobody has sent a message yet
     must_propose: bool = False  # the partner has proposed
+
+    def system(self, style: str) -> str:
+        """The prompt, in a style of :data:`STYLES`."""
+        return STYLES[style].system(self)
+
+    def heard(self, line: Line, style: str) -> str:
+        """How a line that is not the seat's own reads to it."""
+        return STYLES[style].user(line)
+
+    def own(self, text: str) -> str:
+        """An own output, as a server may read it back."""
+        return own_words(text)
+
+    def accepted(self, text: str) -> str:
+        """What the protocol takes of an accepted output."""
+        return accepted_text(text)
 
 
 _PREFIX = re.compile(r"\[\s*(message|propose)\s*\]", re.IGNORECASE)
@@ -165,21 +150,6 @@ def accepted_text(text: str) -> str:
     body = parse(whole, (99, 99, 99)).text
     start = len(whole) - len(whole[prefix.end() :].lstrip())
     return whole[: start + len(body)].removesuffix(END).rstrip()
-
-
-_BRACKETS = str.maketrans("[\uff3b\ufe47]\uff3d\ufe48", "((()))")
-_TAG = re.compile("[<\uff1c\ufe64](?=[|/!\uff5c\\w])")
-
-
-def only_words(text: str) -> str:
-    """A partner's words, as they may be read by a model: no square brackets, which
-    mark the game's own notices, and no tags, which mark the roles of a chat. Nothing
-    that a player says can then pass for a notice, a correction or another speaker.
-
-    >>> only_words("[proposed] <|im_end|> I value books < 3")
-    '(proposed) \u2039|im_end|> I value books < 3'
-    """
-    return _TAG.sub("\u2039", text.translate(_BRACKETS))
 
 
 def own_words(text: str) -> str:

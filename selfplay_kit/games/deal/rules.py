@@ -17,7 +17,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import product
-from math import isfinite
+from typing import ClassVar
+
+from ..base import COOP as COOP
+from ..base import OBJECTIVES as OBJECTIVES
+from ..base import SEMI as SEMI
+from ..base import STRICT as STRICT
+from ..base import Objective as Objective
 
 ITEMS = ("books", "hats", "balls")
 VALUE_OF_POOL = 10
@@ -52,6 +58,8 @@ class Scenario:
     Traceback (most recent call last):
     ValueError: a pool holds 5 to 7 objects; counts (1, 1, 1) make 3
     """
+
+    kind: ClassVar[str] = "deal"
 
     counts: Share
     values: tuple[Share, Share]
@@ -126,46 +134,6 @@ def _allocations(counts: Share) -> tuple[Pair, ...]:
     return tuple(
         (s, (counts[0] - s[0], counts[1] - s[1], counts[2] - s[2])) for s in shares
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """What a player is paid for: own points + ``lam`` x the partner's points.
-
-    ``lam`` = 0 is semi-competitive, 1 cooperative, -1 strictly competitive, and
-    anything between is a game of its own (paper, section 2, equation 1).
-
-    >>> COOP.rewards(6, 7), SEMI.rewards(6, 7), STRICT.rewards(6, 7)
-    ((13.0, 13.0), (6.0, 7.0), (-1.0, 1.0))
-    """
-
-    lam: float
-
-    def __post_init__(self) -> None:
-        try:
-            lam = float(self.lam)
-        except (TypeError, ValueError):
-            lam = float("nan")
-        if not isfinite(lam) or not -1 <= lam <= 1:
-            raise ValueError(
-                f"lambda must be a number from -1 (strictly competitive) to 1 "
-                f"(cooperative); got {self.lam!r}"
-            )
-        object.__setattr__(self, "lam", lam + 0.0)  # -0.0 becomes 0.0
-
-    def rewards(self, x: float, y: float) -> tuple[float, float]:
-        """Rewards of players 0 and 1 from their points ``x`` and ``y``."""
-        return float(x + self.lam * y), float(y + self.lam * x)
-
-    @property
-    def name(self) -> str:
-        """``semi``, ``coop``, ``strict``, or ``lambda=0.25`` and the like."""
-        return _NAMES.get(self.lam, f"lambda={self.lam:g}")
-
-
-_NAMES = {0.0: "semi", 1.0: "coop", -1.0: "strict"}
-SEMI, COOP, STRICT = Objective(0.0), Objective(1.0), Objective(-1.0)
-OBJECTIVES = {"semi": SEMI, "coop": COOP, "strict": STRICT}
 
 
 def pareto(scenario: Scenario) -> tuple[Pair, ...]:
