@@ -119,6 +119,8 @@ def only_words(text: str) -> str:
 class Position(Protocol):
     """All that one seat may see; it knows how it reads in each prompt style."""
 
+    kind: str  # the game's name in KINDS
+
     @property
     def game(self) -> int:
         """The game's number in its batch."""
@@ -154,6 +156,12 @@ class Position(Protocol):
 
     def accepted(self, text: str) -> str:
         """What the game takes of an accepted output, without what it cuts."""
+        ...
+
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        """What a person may click: words and the move they stand for. Where there are
+        none, moves are typed."""
         ...
 
 
@@ -226,6 +234,10 @@ class Transcript(Protocol):
 
     def position(self, seat: int) -> Any:
         """All that ``seat`` had seen at the end."""
+        ...
+
+    def summary(self, names: tuple[str, str] = ("player 0", "player 1")) -> str:
+        """What was played and how it ended, in a sentence or two."""
         ...
 
     def replay(self) -> Any:
@@ -326,6 +338,9 @@ def check(kind: Any) -> None:
             raise ValueError("a transcript does not come back from JSON as it was")
         part = "replay"
         record.replay()
+        part = "summary"
+        if not isinstance(record.summary(), str):
+            raise ValueError("it is no text")
         part = "exact"
         if [float(x) for x in record.exact] != [float(x) for x in record.rewards]:
             raise ValueError("exact rewards are not the rewards")
@@ -344,6 +359,8 @@ _METHODS = ("tasks", "start", "read", "counts", "example")
 
 def _read(p: Any, style: str) -> None:
     texts = [p.system(style)]
+    if not all(isinstance(text, str) for pair in p.choices for text in pair):
+        raise ValueError("the choices are no pairs of texts")
     for line in p.lines:
         own = line.by in ("mine", "tried")
         texts.append(p.own(line.text) if own else p.heard(line, style))

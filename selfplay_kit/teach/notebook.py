@@ -260,7 +260,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], caption: str) -> _
 
 
 def show_game(
-    t: Transcript,
+    t: Any,
     *,
     caption: str | None = None,
     names: tuple[str, str] = ("player 0", "player 1"),
@@ -272,13 +272,7 @@ def show_game(
         seen = f"invalid: {m.error}" if m.error else ""
         who = f"player {m.seat}" if m.seat is None else names[m.seat]
         rows.append((who, m.text, seen))
-    pool = share_text(t.scenario.counts)
-    end = "deal" if t.agreed else "aborted" if t.aborted else "no deal"
-    told = caption or (
-        f"Pool: {pool}. Values: {t.scenario.values[0]} ({names[0]}) and "
-        f"{t.scenario.values[1]} ({names[1]}). "
-        f"{end}, {t.points[0]} and {t.points[1]} points."
-    )
+    told = caption or t.summary(names)
     return table(("who", "said", "parser"), rows, told)
 
 

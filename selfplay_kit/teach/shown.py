@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
+from ..games.base import KINDS, start
 from ..games.deal import rules
 from ..games.deal.game import Game, Transcript
 from ..games.deal.phrasebook import hear
@@ -67,6 +68,24 @@ def columns(parts: Iterable[str]) -> str:
     return f'<div class="spk-columns">{inside}</div>'
 
 
+def read_out(p: Any, line: Line) -> str:
+    """A line of any game's position as a paragraph: an own move as it was said, the
+    rest as the rules put it to a reader."""
+    if isinstance(p, Position):
+        return spoken(line)
+    if line.by in ("mine", "tried"):
+        kind, text = ("mine", "You") if line.by == "mine" else ("wrong", "You tried")
+        return f'<p class="{kind}">{text}: {escape(line.text)}</p>'
+    kind = "wrong" if line.by == "correction" else "theirs"
+    return f'<p class="{kind}">{escape(p.heard(line, p_style(p)))}</p>'
+
+
+def p_style(p: Any) -> str:
+    """The style in which a person reads a position: the fullest its game has."""
+    styles = KINDS[p.kind].styles
+    return "long" if "long" in styles else styles[0]
+
+
 def spoken(line: Line) -> str:
     """A line of a position as a paragraph, everything in it escaped."""
     kind, text = "mine", parse(line.text, (99, 99, 99)).text
@@ -85,17 +104,23 @@ def spoken(line: Line) -> str:
     return f'<p class="{kind}">{escape(text)}</p>'
 
 
-def talk(position: Position) -> str:
+def talk(position: Any) -> str:
     """All that this seat has seen so far, the latest in view."""
-    lines = "".join(map(spoken, position.lines)) or "<p>Nobody has spoken yet.</p>"
+    lines = (
+        "".join(read_out(position, line) for line in position.lines)
+        or "<p>Nobody has spoken yet.</p>"
+    )
     return (
         '<div class="spk"><div class="spk-talk" tabindex="0" role="group" '
         f'aria-label="What was said"><div>{lines}</div></div></div>'
     )
 
 
-def head(p: Position) -> str:
+def head(p: Any) -> str:
     """What a seat knows from the start: pool, values, what it is paid for."""
+    if not isinstance(p, Position):
+        rules_ = escape(p.system(p_style(p))).replace("\n", "<br>")
+        return f'{STYLE}<div class="spk"><p>{rules_}</p></div>'
     rows = list(zip(ITEMS, p.counts, p.values, strict=True))
     lam, paid = p.objective.lam, "your own points"
     if lam:
@@ -142,8 +167,13 @@ def worth(p: Position, share: Share) -> str:
     )
 
 
-def ending(t: Transcript, seat: int = 0) -> str:
+def ending(t: Any, seat: int = 0) -> str:
     """How a game ended for ``seat``, with the partner's values and the frontier."""
+    if not isinstance(t, Transcript):
+        names = ("you", "your partner") if seat == 0 else ("your partner", "you")
+        told = f"{t.summary(names)} Your reward: {t.rewards[seat]:g}."
+        game = _wide(show_game(t, names=names), "The whole game")
+        return f'{STYLE}<div class="spk"><p>{escape(told)}</p>{game}</div>'
     mine = t.scenario if seat == 0 else t.scenario.mirrored()
     x, y = t.points[seat], t.points[1 - seat]
     marks, said = {}, [f"No deal: {why(t, seat)}."]
@@ -197,9 +227,11 @@ def _wide(inside: str, label: str) -> str:
     return f'<div class="wide" {named}>{inside}</div>'
 
 
-def steps(t: Transcript, upto: int) -> str:
+def steps(t: Any, upto: int) -> str:
     """The first ``upto`` moves: what each seat sees, and move by move what the parser
     and the phrasebook read, with what each offer would pay the two players."""
+    if not isinstance(t, Transcript):
+        return _plain_steps(t, upto)
     game = Game(t.scenario, t.objective, t.first)
     rows = []
     for move in t.moves[:upto]:
@@ -221,6 +253,23 @@ def steps(t: Transcript, upto: int) -> str:
         f"{_wide(table(names, rows, caption), caption)}"
         f"{told if upto >= len(t.moves) else ''}</div>"
     )
+
+
+def _plain_steps(t: Any, upto: int) -> str:
+    """:func:`steps` of a game that has no view of its own."""
+    game = start(t.task, t.objective, first=t.first)
+    for move in t.moves[:upto]:
+        game = game.submit(move)
+    views = columns(
+        f"<b>Player {seat} sees</b>{head(game.position(seat))}"
+        f"{talk(game.position(seat))}"
+        for seat in (0, 1)
+    )
+    rows = [(m.seat, m.text, m.error or "a move") for m in game.moves]
+    caption = f"Moves 1 to {upto} of {len(t.moves)}" if upto else "No move yet"
+    told = f"<p>{escape(t.summary())}</p>" if upto >= len(t.moves) else ""
+    moves = _wide(table(("player", "said", "the parser"), rows, caption), caption)
+    return f'{STYLE}<div class="spk">{views}{moves}{told}</div>'
 
 
 def _examined(t: Transcript, game: Game) -> tuple[Any, ...]:

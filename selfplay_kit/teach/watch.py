@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from ..games.deal.game import Transcript
+from ..games.base import kind
 from ..games.deal.rules import Objective, Scenario, Share, all_scenarios
 from . import plots, shown
 from .notebook import progress, show_game, table, watched
@@ -31,7 +31,7 @@ class Viewer(Panel):
     """Step through transcripts: both private views, what the parser saw, and what
     each offer would have paid. Raises ``ValueError`` where there is none."""
 
-    def __init__(self, transcripts: Sequence[Transcript]):
+    def __init__(self, transcripts: Sequence[Any]):
         if not transcripts:
             raise ValueError("no transcripts: there is nothing to step through")
         self.transcripts = list(transcripts)
@@ -50,7 +50,7 @@ class Viewer(Panel):
         self._turn_to()
 
     @property
-    def transcript(self) -> Transcript:
+    def transcript(self) -> Any:
         """The game in view."""
         return self.transcripts[self._game.value]
 
@@ -72,14 +72,18 @@ class Viewer(Panel):
         return shown.steps(self.transcript, len(self.transcript.moves))
 
 
+SHORT = {"agreement": "deals"}  # what a column is called
+
+
 class Dashboard(Panel):
     """A live view of a run: hand ``progress`` and ``on_round`` to ``rounds.run``.
 
     It shows itself below the cell that starts the run: curves of ``metric`` and of
-    the share of deals, what each round kept of the one before, the first game of the
-    latest round, and the time left, estimated from the phases so far. Where nobody
-    watches (or ``live`` is false) it prints plain lines, ``label`` before each. With
-    ``fold`` a complete run takes one line: the rest folds away, or was not printed.
+    the share of deals (in another game: of its first share), what each round kept of
+    the one before, the first game of the latest round, and the time left, estimated
+    from the phases so far. Where nobody watches (or ``live`` is false) it prints plain
+    lines, ``label`` before each. With ``fold`` a complete run takes one line: the rest
+    folds away, or was not printed.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class Dashboard(Panel):
     ):
         self.config, self.metric, self.label = config, metric, label
         self.fold = fold
+        self.share = kind(getattr(config, "game", "deal")).shares[0]
+        self.shared = SHORT.get(self.share, self.share.replace("_", " "))
         self.rounds: list[Round] = []
         quiet = not (watched() if live is None else live)
         self._line = progress(label) if quiet else None
@@ -138,7 +144,7 @@ class Dashboard(Panel):
         self.rounds.append(whole)
         last = whole.number >= self.config.rounds
         if self._line:
-            row = "round {}: {} points, deals {}, kept {}".format(*self._row(whole))
+            row = "round {}: {} points, {} {}, kept {}".format(*self._named(whole))
             if last or not self.fold:
                 row = self._summary() if self.fold else row
                 print(f"{self.label}{row}", flush=True)
@@ -160,12 +166,17 @@ class Dashboard(Panel):
         ends = [self._row(self.rounds[i]) for i in (0, -1)]
         points, deals = (" → ".join(row[i] for row in ends) for i in (1, 2))
         name = self.metric.replace("_", " ")
-        return f"rounds 0 to {self.rounds[-1].number}: {name} {points}, deals {deals}"
+        ending = f"{name} {points}, {self.shared} {deals}"
+        return f"rounds 0 to {self.rounds[-1].number}: {ending}"
+
+    def _named(self, r: Round) -> tuple[str, ...]:
+        number, value, share, kept = self._row(r)
+        return number, value, self.shared, share, kept
 
     def _row(self, r: Round) -> tuple[str, ...]:
         kept = r.metrics["training"]
         share = f"{100 * kept['kept'] / kept['of']:.0f} %" if kept else "–"
-        value, deals = (r.metrics[m]["value"] for m in (self.metric, "agreement"))
+        value, deals = (r.metrics[m]["value"] for m in (self.metric, self.share))
         told = "–" if value is None else f"{value:.2f}"
         return str(r.number), told, f"{100 * deals:.0f} %", share
 
@@ -175,10 +186,10 @@ class Dashboard(Panel):
             return f'{shown.STYLE}<div class="spk">No round is whole yet.</div>'
         rows = [self._row(r) for r in self.rounds]
         name, last = self.metric.replace("_", " "), self.rounds[-1]
-        head = ("round", name, "deals", "kept of the round before")
+        head = ("round", name, self.shared, "kept of the round before")
         curves = [
             shown.picture(partial(self._curve, metric, title), (4.6, 3))
-            for metric, title in ((self.metric, name), ("agreement", "deals"))
+            for metric, title in ((self.metric, name), (self.share, self.shared))
         ]
         game = show_game(last.games()[0])
         tables = [
@@ -191,7 +202,7 @@ class Dashboard(Panel):
     def _curve(self, metric: str, name: str, figure: Any) -> str:
         found = [r.metrics for r in self.rounds]
         ax = plots.over_rounds({name: found}, metric, ax=figure.subplots(), ylabel=name)
-        ax.set(title=name, ylim=(0, 1) if metric == "agreement" else None)
+        ax.set(title=name, ylim=(0, 1) if metric == self.share else None)
         ax.locator_params("x", integer=True)
         ax.get_legend().remove()
         given = (f[metric]["value"] for f in found)

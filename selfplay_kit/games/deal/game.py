@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ...files import json_line, legible
 from ..base import Line, Move, Objective
-from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Position, Reading, parse
+from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Position, Reading, parse, share_text
 from .rules import Scenario, Share
 
 
@@ -224,6 +224,16 @@ class Transcript:
             if share is not None and move.seat is not None:
                 found[move.seat] = share
         return found[0], found[1]
+
+    def summary(self, names: tuple[str, str] = ("player 0", "player 1")) -> str:
+        """The pool, what it was worth to whom, and how the game ended."""
+        end = "deal" if self.agreed else "aborted" if self.aborted else "no deal"
+        return (
+            f"Pool: {share_text(self.scenario.counts)}. Values: "
+            f"{self.scenario.values[0]} ({names[0]}) and "
+            f"{self.scenario.values[1]} ({names[1]}). "
+            f"{end}, {self.points[0]} and {self.points[1]} points."
+        )
 
     def replay(self) -> Game:
         """Play the recorded outputs again, from nothing but their texts.

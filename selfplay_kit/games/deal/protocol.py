@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..base import Line as Line
 from ..base import Move as Move
@@ -49,6 +50,8 @@ class Reading:
 class Position:
     """Everything that one seat may see, and nothing of the partner's values."""
 
+    kind: ClassVar[str] = "deal"
+
     game: int  # the game's number in its batch
     seat: int
     counts: Share
@@ -73,6 +76,11 @@ class Position:
     def accepted(self, text: str) -> str:
         """What the protocol takes of an accepted output."""
         return accepted_text(text)
+
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        """None to click: a message is typed, and shares are too many to list."""
+        return ()
 
 
 _PREFIX = re.compile(r"\[\s*(message|propose)\s*\]", re.IGNORECASE)
