@@ -57,7 +57,7 @@ OPTIONS = {"base": "model", "lam": "objective"}  # the others are called as fiel
 
 
 def _rounds(p: argparse.ArgumentParser) -> None:
-    from .games.deal.rules import OBJECTIVES
+    from .games.base import OBJECTIVES
     from .learn.config import ABOUT, Config
 
     kinds = {"int": int, "float": float, "tuple[int, ...]": _counts}
@@ -161,6 +161,9 @@ def _play(p: argparse.ArgumentParser) -> None:
         help="one (it plays itself) or two: a scripted negotiator (fair, teller, ...), "
         "a model's name or folder, or endpoint:MODEL",
     )
+    from .games.base import KINDS
+
+    p.add_argument("--game", default="deal", help=f"{', '.join(KINDS)}")
     p.add_argument("--games", type=int, default=20)
     p.add_argument("--objective", default="semi", help="a name, or lambda")
     p.add_argument("--split", default="development")
@@ -194,8 +197,7 @@ def _go_play(given: argparse.Namespace) -> int:
     import random
     from collections import Counter
 
-    from .games.deal.rules import scenarios
-    from .games.deal.scripted import NEGOTIATORS
+    from .games.base import kind
     from .games.play import play_games
     from .learn.rounds import read_games
     from .measure.metrics import summarise
@@ -204,7 +206,8 @@ def _go_play(given: argparse.Namespace) -> int:
         raise ValueError(f"one or two players; got {len(given.players)}")
     if given.games < 1:
         raise ValueError(f"--games is 1 or more; got {given.games}")
-    models = [n for n in given.players if n not in NEGOTIATORS]
+    game = kind(given.game)
+    models = [n for n in given.players if n not in game.players]
     if given.temperature is not None and not models:
         raise ValueError(
             "--temperature is a language model's; these players are scripts, which "
@@ -215,13 +218,13 @@ def _go_play(given: argparse.Namespace) -> int:
     pair = (players[0], players[-1])
     goal = _objective(given.objective)
     rng = random.Random(f"{given.seed}/play")
-    wanted = rng.choices(scenarios(given.split), k=given.games)
+    wanted = rng.choices(_tasks(given), k=given.games)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     if given.out.is_dir():
         raise ValueError(f"--out is a file of JSON lines; {given.out} is a folder")
     with files.one_writer(given.out):
         there = _resumed(given, pair, goal)
-        already = Counter(t.scenario for t in there)
+        already = Counter(t.task for t in there)
         left = [s for s in wanted if not already[s] or already.subtract([s])]
         with given.out.open("a", encoding="utf-8", newline="\n") as f:
 
@@ -262,21 +265,22 @@ def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
     """The games that ``--out`` holds, if all that decided them is what is asked for
     now; ``ValueError`` says what differs. ``FILE.config.json`` keeps it; a file of the
     first edition has none and is held against what its games tell."""
-    from .games.deal.rules import scenarios
     from .learn.rounds import read_games
 
     out = given.out
     where = out.with_name(out.name + ".config.json")
-    wanted: dict[str, Any] = {"lambda": goal.lam, "split": given.split}
-    wanted |= {"seed": given.seed}
+    wanted: dict[str, Any] = {"game": given.game, "lambda": goal.lam}
+    wanted |= {"split": given.split, "seed": given.seed}
     for seat, player in enumerate(pair):
-        wanted |= {f"player {seat}'s {k}": v for k, v in _decides(player).items()}
+        wanted |= {
+            f"player {seat}'s {k}": v for k, v in _decides(player, given.game).items()
+        }
     _mend(out)
     there = read_games(out) if out.exists() else []
     asked = json.loads(json.dumps(wanted))
     kept = files.read_json(where) if there and where.exists() else {}
     differs = {k: (kept[k], v) for k, v in asked.items() if kept.get(k, v) != v}
-    names, pool = (pair[0].name, pair[1].name), set(scenarios(given.split))
+    names, pool = (pair[0].name, pair[1].name), set(_tasks(given))
     for n, t in enumerate(there, 1):
         if t.players != names:
             differs.setdefault(f"players of game {n}", (t.players, names))
@@ -284,7 +288,7 @@ def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
             differs.setdefault(f"lambda of game {n}", (t.objective.lam, goal.lam))
         if not str(t.seed).startswith(f"{given.seed}/"):
             differs.setdefault(f"seed of game {n}", (t.seed, given.seed))
-        if t.scenario not in pool:
+        if t.task not in pool:
             differs.setdefault(f"game {n}", ("another split", given.split))
         if differs:
             told = "; ".join(
@@ -307,7 +311,19 @@ def _resumed(given: argparse.Namespace, pair: tuple[Any, Any], goal) -> list:
     return there
 
 
-def _decides(player: Any) -> dict[str, Any]:
+def _tasks(given: argparse.Namespace) -> Any:
+    """What the split holds; ``ValueError`` lists the splits that there are."""
+    from .games.base import kind
+
+    game = kind(given.game)
+    if given.split not in game.splits:
+        raise ValueError(
+            f"split must be one of {', '.join(game.splits)}; got {given.split!r}"
+        )
+    return game.tasks(given.split)
+
+
+def _decides(player: Any, game: str = "deal") -> dict[str, Any]:
     """All of a player that decides its games."""
     decides = {"name": player.name}
     if hasattr(player, "lm"):
@@ -316,14 +332,13 @@ def _decides(player: Any) -> dict[str, Any]:
         lm, report = player.lm, player.lm.report
         decides |= {"weights": report.weights_hash, "precision": report.given}
         decides |= {"temperature": player.temperature, "limit": lm.max_new_tokens}
-        decides |= {"prompt": prompt_digest(lm)}
+        decides |= {"prompt": prompt_digest(lm, game)}
     elif hasattr(player, "settings"):
-        from .games.deal.game import Game
-        from .games.deal.protocol import STYLES
-        from .games.deal.rules import SEMI, scenarios
+        from .games.base import SEMI, kind
 
-        position = Game(scenarios("train")[0], SEMI).position()
-        prompt = STYLES[player.style].system(position)  # of any game: how it reads
+        of = kind(game)
+        place = of.start(of.tasks(of.splits[0])[0], SEMI).position()
+        prompt = place.system(player.style)  # of any task: how it reads
         digest = hashlib.sha256(prompt.encode()).hexdigest()
         decides |= player.settings | {"prompt": digest}
     return decides
@@ -331,14 +346,14 @@ def _decides(player: Any) -> dict[str, Any]:
 
 def _mend(out: Path) -> None:
     """Put a last line that was cut aside, so that the file can be gone on with."""
-    from .games.deal.game import Transcript
+    from .games.base import read
 
     raw = out.read_bytes() if out.exists() else b""
     whole, end, tail = raw.rpartition(b"\n")
     if not tail.strip() or raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return  # UTF-16 is explained by who reads it
     try:
-        Transcript.from_json(tail.decode("utf-8-sig"))
+        read(tail.decode("utf-8-sig"))
         tail += b"\n"
         whole, aside = whole + end + tail, ""
     except ValueError:
@@ -356,7 +371,7 @@ def _mend(out: Path) -> None:
 
 
 def _objective(told: str):
-    from .games.deal.rules import OBJECTIVES, Objective
+    from .games.base import OBJECTIVES, Objective
 
     if told in OBJECTIVES:
         return OBJECTIVES[told]
@@ -370,10 +385,10 @@ def _objective(told: str):
 
 
 def _player(name: str, given: argparse.Namespace):
-    from .games.deal.scripted import NEGOTIATORS
+    from .games.base import kind
 
-    if name in NEGOTIATORS:
-        return NEGOTIATORS[name]()
+    if script := kind(given.game).players.get(name):
+        return script()
     if name.startswith("endpoint:"):
         from .lm.endpoint import EndpointPlayer
 
@@ -457,12 +472,11 @@ def _go_score(given: argparse.Namespace) -> int:
         claims = given.claims or ("exact" if told == "kit" else "free")
         read = exact if claims == "exact" else free
         try:
-            found = (
-                {"format": told, "games": len(games), "claims": claims}
-                | summarise(games, goal)
-                | language(games)
-                | inconsistency(games, read)
+            found = {"format": told, "games": len(games), "claims": claims} | summarise(
+                games, goal
             )
+            if games[0].kind == "deal":  # what is read from free talk about a deal
+                found |= language(games) | inconsistency(games, read)
             if base:
                 found["against"] = _against(games, base, goal)
         except ValueError as e:
@@ -506,10 +520,10 @@ def _read(file: Path, given: argparse.Namespace, goal) -> tuple[str, list]:
 def _against(games: list, base: list, goal) -> dict[str, dict]:
     """Each metric's paired difference, and how many games would show it."""
     from .measure.compare import games_needed, paired
-    from .measure.metrics import METRICS
+    from .measure.metrics import the_kind
 
-    found = {}
-    for metric in METRICS:
+    found, kind = {}, the_kind(games)
+    for metric in getattr(kind, "compared", kind.metrics):
         d = found[metric] = paired(games, base, metric, objective=goal)
         d["games_needed"] = None
         if d["value"] and d["deviation"]:

@@ -228,3 +228,12 @@ def test_scripts_have_no_temperature(out, capsys):
     assert play(out, *FAIR, "--temperature", "0.5") == 1
     assert "--temperature is a language model's" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_an_unknown_game_or_split_lists_those_there_are(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "games.jsonl")]
+    assert main(["play", "fair", "--game", "chess", *out]) == 1
+    assert "no game called 'chess'; there are: deal" in capsys.readouterr().err
+    assert main(["play", "fair", "--split", "holdout", *out]) == 1
+    assert "train, development, test; got 'holdout'" in capsys.readouterr().err
+    assert not (tmp_path / "games.jsonl").exists()

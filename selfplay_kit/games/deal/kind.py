@@ -22,6 +22,7 @@ class Deal:
     splits: Sequence[str] = SPLITS
     players: Mapping[str, Any] = NEGOTIATORS
     metrics: Sequence[str] = (*METRICS, *DEAL_METRICS)
+    compared = METRICS  # between two players, by ``score --against``
     shares: Sequence[str] = (
         *("agreement", "pareto_all", "pareto_agreed", "joint_optimal"),
         *("abort_rate", "error_rate"),
