@@ -148,7 +148,7 @@ def check_keep(answer):
 done = notebook.check("Exercise 4.1", keep, check_keep)
 
 # %% [markdown]
-# And this is the kit's own, as it stands in `cloning.py`. Its second condition is
+# And this is the kit's own, from `learn/cloning.py`. Its second condition is
 # for strict competition alone. There, what one gains the other loses, the mean
 # is 0, and an even deal earns 0: without the exception it would be thrown away
 # like a quarrel.

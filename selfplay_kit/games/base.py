@@ -116,6 +116,43 @@ def only_words(text: str) -> str:
     return _TAG.sub("\u2039", text.translate(_BRACKETS))
 
 
+class Seen:
+    """What most positions have in common; a game's own may say otherwise."""
+
+    __slots__ = ()
+
+    def own(self, text: str) -> str:
+        """An own output, as a server may read it back."""
+        return only_words(text)
+
+    def accepted(self, text: str) -> str:
+        """What the game takes of an accepted output: all of it."""
+        return text.strip()
+
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        """Nothing to click: moves are typed."""
+        return ()
+
+
+class Scored:
+    """What transcripts with points have in common."""
+
+    __slots__ = ()
+    objective: Objective
+    points: tuple[float, float]
+
+    @property
+    def rewards(self) -> tuple[float, float]:
+        """Rewards (R1, R2) under this game's objective."""
+        return self.objective.rewards(*self.points)
+
+    @property
+    def exact(self) -> tuple[Fraction, Fraction]:
+        """The rewards without rounding."""
+        return self.objective.exact(*self.points)
+
+
 class Position(Protocol):
     """All that one seat may see; it knows how it reads in each prompt style."""
 

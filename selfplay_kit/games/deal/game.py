@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any, ClassVar
 
 from ...files import json_line, legible
-from ..base import Line, Move, Objective
+from ..base import Line, Move, Objective, Scored
 from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Position, Reading, parse, share_text
 from .rules import Scenario, Share
 
@@ -167,7 +166,7 @@ def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Scored):
     """The record of one game. ``points`` are (X, Y); rewards follow from them."""
 
     kind: ClassVar[str] = "deal"
@@ -181,16 +180,6 @@ class Transcript:
     aborted: bool
     players: tuple[str, str] = ("", "")
     seed: int | str | None = field(default=None)
-
-    @property
-    def rewards(self) -> tuple[float, float]:
-        """Rewards (R1, R2) under this game's objective."""
-        return self.objective.rewards(*self.points)
-
-    @property
-    def exact(self) -> tuple[Fraction, Fraction]:
-        """The rewards without rounding."""
-        return self.objective.exact(*self.points)
 
     @property
     def task(self) -> Scenario:

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from ..base import Line as Line
 from ..base import Move as Move
-from ..base import Objective
+from ..base import Objective, Seen
 from ..base import only_words as only_words
 from .rules import ITEMS, Share
 
@@ -47,7 +47,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Seen):
     """Everything that one seat may see, and nothing of the partner's values."""
 
     kind: ClassVar[str] = "deal"
@@ -76,11 +76,6 @@ class Position:
     def accepted(self, text: str) -> str:
         """What the protocol takes of an accepted output."""
         return accepted_text(text)
-
-    @property
-    def choices(self) -> tuple[tuple[str, str], ...]:
-        """None to click: a message is typed, and shares are too many to list."""
-        return ()
 
 
 _PREFIX = re.compile(r"\[\s*(message|propose)\s*\]", re.IGNORECASE)
