@@ -54,7 +54,8 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
     ``distinct_deals`` are the different ones expected among :data:`MESSAGES`
     messages and :data:`DEALS` deals. ``kept`` are the views that the run's filter
     keeps of this round, ``margin`` is their mean reward less that of all views.
-    What can't be counted is ``None``.
+    What can't be counted is ``None``: so what a run by chance (the filter ``drawn``)
+    keeps of its last round, from which nothing is drawn.
     """
     deals = [t for t in games if t.agreed]
     said = [_said(t) for t in games]
@@ -62,7 +63,8 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
     opening = [_form(next(x for k, x in s if k == "message")) for s in said if s]
     proposed = [next((x for k, x in s if k == "propose"), None) for s in said]
     all_views = views(games)
-    kept = keep(config, number + 1, all_views)
+    by_chance = config.filter == "drawn" and number >= len(config.draw)
+    kept = [] if by_chance else keep(config, number + 1, all_views)
     mean = fmean(v.reward for v in all_views)
     return {
         "deals": len(deals),
@@ -75,8 +77,8 @@ def measure(games: Sequence[Transcript], config: Config, number: int) -> dict[st
         "message_entropy": entropy(opening),
         "proposal_entropy": entropy([p for p in proposed if p]),
         "distinct_deals": rarefied([deal_form(t) for t in deals], DEALS),
-        "kept": len(kept),
-        "kept_share": len(kept) / len(all_views),
+        "kept": None if by_chance else len(kept),
+        "kept_share": None if by_chance else len(kept) / len(all_views),
         "margin": fmean(v.reward for v in kept) - mean if kept else None,
     }
 

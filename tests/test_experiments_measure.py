@@ -125,3 +125,13 @@ def test_references_are_the_games_arithmetic(lam):
 
 def test_at_lambda_one_the_nash_deal_is_the_utilitarian_one():
     assert references(1.0)["nash"] == references(1.0)["utilitarian"]
+
+
+def test_of_the_last_round_of_a_run_by_chance_nothing_is_drawn():
+    games = [deal((3, 1, 1)), deal((0, 0, 1)), quarrel(), quarrel()]
+    config = Config(filter="drawn", draw=(2, 3), rounds=2)
+    assert [measure(games, config, n)["kept"] for n in (0, 1)] == [2, 3]
+    last = measure(games, config, 2)
+    assert tuple(last) == COUNTED and last["deals"] == 2
+    assert last["kept"] is last["kept_share"] is last["margin"] is None
+    assert last["yes_kept"] is None
