@@ -412,6 +412,7 @@ KINDS = Registry(
     check,
     homes={
         "deal": ("selfplay_kit.games.deal.kind", "DEAL"),
+        "matrix": ("selfplay_kit.games.matrix", "MATRIX"),
     },
 )
 
