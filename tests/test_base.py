@@ -85,7 +85,9 @@ def test_a_task_of_another_game_is_refused():
 
 
 def test_an_unknown_game_lists_those_there_are():
-    with pytest.raises(ValueError, match="no game called 'chess'; there are: deal, matrix"):
+    with pytest.raises(
+        ValueError, match="no game called 'chess'; there are: deal, matrix"
+    ):
         base.kind("chess")
     with pytest.raises(ValueError, match="no game called 'go'"):
         base.read(json.dumps({"game": "go"}))

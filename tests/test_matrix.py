@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -419,3 +421,16 @@ def test_a_language_model_plays_it_whatever_it_says():
     for t in games:
         assert t.replay().over and base.read(t.to_json()) == t
         assert all(m.tokens for m in t.moves if m.seat == 0)
+
+
+def test_no_other_file_knows_the_game():
+    package = Path(base.__file__).parents[1]
+    knowing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(
+            r"games.matrix|prisoner|[\"\']matrix[\"\']", path.read_text("utf-8")
+        )
+    }
+    inside = {path for path in knowing if path.startswith("games/matrix/")}
+    assert knowing - inside == {"games/base.py"} and len(inside) >= 4

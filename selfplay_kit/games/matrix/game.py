@@ -220,9 +220,9 @@ def read(d: dict[str, Any]) -> Transcript:
             objective=Objective(d["lambda"]),
             first=d["first"],
             moves=tuple(_move(m) for m in d["moves"]),
-            points=tuple(d["points"]),  # type: ignore[arg-type]  # as the replay tells
+            points=tuple(d["points"]),  # the replay tells whether they are right
             aborted=d["aborted"],
-            players=tuple(d["players"]),  # type: ignore[arg-type]
+            players=tuple(d["players"]),
             seed=d["seed"],
         )
         t.replay()
@@ -238,7 +238,8 @@ def read(d: dict[str, Any]) -> Transcript:
 
 def _move(m: dict[str, Any]) -> Move:
     lists = {k: tuple(m[k]) for k in ("tokens", "logprobs") if k in m}
-    move = Move(**m | lists)
+    fields: dict[str, Any] = m | lists
+    move = Move(**fields)
     if not isinstance(move.text, str):
         raise TypeError(f"the text of a move is {move.text!r:.40}")
     if {*map(type, lists.get("tokens", ()))} - {int} or {

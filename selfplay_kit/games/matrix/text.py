@@ -191,7 +191,7 @@ _SCOT = (
 
 
 def _goal(lam: float) -> str:
-    worth = {
+    worth: dict[float, str] = {
         0: "your own points",
         1: "your points plus the other player's points",
         -1: "your points minus the other player's points",
