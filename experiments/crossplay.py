@@ -61,7 +61,7 @@ from typing import Any
 from selfplay_kit.files import write_text
 from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI
 from selfplay_kit.games.deal.scripted import NEGOTIATORS
-from selfplay_kit.learn.opponents import best_response
+from selfplay_kit.learn.response import best_response
 from selfplay_kit.learn.rounds import Config, read_rounds
 from selfplay_kit.lm.player import LMPlayer
 from selfplay_kit.measure.crossplay import meet, score

@@ -19,7 +19,7 @@ from selfplay_kit.games.deal.game import Transcript
 from selfplay_kit.games.deal.rules import OBJECTIVES, SEMI, scenarios
 from selfplay_kit.games.deal.scripted import NEGOTIATORS
 from selfplay_kit.games.play import Player
-from selfplay_kit.learn.opponents import identity
+from selfplay_kit.learn.response import identity
 from selfplay_kit.lm.models import LanguageModel, load_model
 from selfplay_kit.lm.player import LMPlayer
 from selfplay_kit.measure.crossplay import Told, both_ways, meet, score

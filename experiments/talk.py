@@ -24,7 +24,7 @@ from typing import Any
 from selfplay_kit.files import write_text
 from selfplay_kit.games.deal.rules import COOP, Objective, scenarios
 from selfplay_kit.games.play import play_games
-from selfplay_kit.learn.opponents import best_response
+from selfplay_kit.learn.response import best_response
 from selfplay_kit.learn.rounds import Config, Round, evaluate, run
 from selfplay_kit.learn.tiny import Recipe
 from selfplay_kit.lm.models import LanguageModel, load_model

@@ -24,6 +24,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     files.plain_output()
     parser = argparse.ArgumentParser(prog="python -m selfplay_kit", description=__doc__)
+    plugins = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    plugins.add_argument("--plugin", action="append", default=[])
+    wanted, arguments = plugins.parse_known_args(arguments)
+    parser.add_argument(
+        "--plugin",
+        metavar="FILE_OR_MODULE",
+        help="import it first: it registers games, rules, filters, rewards or "
+        "opponents (may be given several times, anywhere)",
+    )
+    try:
+        _plug_in(wanted.plugin)
+    except Exception as e:  # other people's code may raise anything
+        print(f"--plugin: {type(e).__name__}: {e}", file=sys.stderr)
+        return 1
     commands = parser.add_subparsers(dest="command", required=True)
     _play(commands.add_parser("play", help="games between two players, into a file"))
     _export(commands.add_parser("export", help="a round's kept games as chat JSONL"))
@@ -58,11 +72,13 @@ OPTIONS = {"base": "model", "lam": "objective"}  # the others are called as fiel
 
 def _rounds(p: argparse.ArgumentParser) -> None:
     from .games.base import OBJECTIVES
-    from .learn.config import ABOUT, Config
+    from .learn.config import ABOUT, NAMED, Config, every_option
 
     kinds = {"int": int, "float": float, "tuple[int, ...]": _counts}
     more = {"lam": f" ({', '.join(OBJECTIVES)} or a number from -1 to 1; default semi)"}
     for f in fields(Config):
+        if f.name == "options":
+            continue
         name = OPTIONS.get(f.name, f.name).replace("_", "-")
         how: dict = {"dest": f.name, "default": f.default}
         if f.type == "bool":
@@ -72,7 +88,21 @@ def _rounds(p: argparse.ArgumentParser) -> None:
             how["metavar"] = name.rpartition("-")[2].upper()
         note = more.get(f.name) or (f" (default {f.default})" if f.default else "")
         about = ABOUT[f.name].replace("%", "%%")
+        if f.name in NAMED:
+            about += f": {', '.join(NAMED[f.name])}"
         p.add_argument(f"--{name}", help=about + note, **how)
+    owners: dict[str, list[str]] = {}
+    for what, thing, its in every_option():
+        for name, usual in its.items():
+            owners.setdefault(name, []).append(f"of the {what} {thing}")
+            if len(owners[name]) == 1:
+                p.add_argument(
+                    f"--{name.replace('_', '-')}",
+                    dest=f"option_{name}",
+                    type=_switch if isinstance(usual, bool) else type(usual),
+                    metavar=name.upper(),
+                    help=f"{owners[name][0]} (default {usual!r})",
+                )
     p.add_argument(
         "--match",
         type=Path,
@@ -83,6 +113,38 @@ def _rounds(p: argparse.ArgumentParser) -> None:
     p.add_argument("--no-preflight", action="store_true", help="start at once")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
     p.set_defaults(go=_go_rounds)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false; got {text!r}")
+    return text.lower() == "true"
+
+
+def _plug_in(names: list[str]) -> None:
+    """Import what registers games, rules, filters, rewards or opponents: modules by
+    name, or files. ``ValueError`` for what is neither."""
+    import importlib
+    import importlib.util
+
+    for name in names:
+        if not name.endswith(".py"):
+            importlib.import_module(name)
+            continue
+        where = Path(name).resolve()
+        if not where.is_file():
+            raise ValueError(f"--plugin is a module or a file; there is no {where}")
+        module = f"selfplay_plugin_{where.stem}"
+        if module in sys.modules:
+            continue
+        spec = importlib.util.spec_from_file_location(module, where)
+        assert spec is not None and spec.loader is not None
+        sys.modules[module] = made = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(made)
+        except BaseException:
+            del sys.modules[module]
+            raise
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -101,10 +163,18 @@ def _lam(text: str) -> float:
 
 
 def _go_rounds(given: argparse.Namespace) -> int:
+    from .games.base import kind
     from .learn.preflight import preflight
     from .learn.rounds import Config, run
 
-    config = Config(**{f.name: getattr(given, f.name) for f in fields(Config)})
+    named: dict[str, Any]
+    named = {f.name: getattr(given, f.name, None) for f in fields(Config)}
+    named["options"] = {
+        name.removeprefix("option_"): value
+        for name, value in vars(given).items()
+        if name.startswith("option_") and value is not None
+    }
+    config = Config(**named)
     if given.match:
         config = _matched(given.match, config)
     _set_threads(given, config.base)
@@ -113,13 +183,15 @@ def _go_rounds(given: argparse.Namespace) -> int:
 
     def show(r) -> None:
         m = r.metrics
-        points, deals = m["mean_points"], m["agreement"]
+        share = kind(config.game).shares[0]
+        points, deals = m["mean_points"], m[share]
         between = ""  # one scenario has no interval
         if points["low"] is not None:
             between = f" [{points['low']:.2f}, {points['high']:.2f}]"
         print(
             f"round {r.number:2d}: {points['value']:.2f} points per player{between}, "
-            f"{deals['value']:.0%} deals, {sum(m['seconds'].values()):.0f} s",
+            f"{deals['value']:.0%} {'deals' if share == 'agreement' else share}, "
+            f"{sum(m['seconds'].values()):.0f} s",
             flush=True,
         )
 
@@ -140,10 +212,12 @@ def _matched(run: Path, asked):
             f"{run} holds no round that learned: there is nothing to match"
         )
     control = replace(read_config(run), filter="drawn", draw=counts, rounds=len(counts))
+    usual = Config()
     differs = [
         f"--{OPTIONS.get(f.name, f.name).replace('_', '-')}"
         for f in fields(Config)
-        if getattr(asked, f.name) not in (f.default, getattr(control, f.name))
+        if getattr(asked, f.name)
+        not in (getattr(usual, f.name), getattr(control, f.name))
     ]
     if differs:
         raise ValueError(

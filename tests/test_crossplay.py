@@ -14,8 +14,9 @@ from selfplay_kit.games.deal.rules import COOP, SEMI, STRICT, scenarios
 from selfplay_kit.games.deal.scripted import Blind, Fair, Greedy, Stubborn
 from selfplay_kit.games.play import play_games
 from selfplay_kit.learn import rounds as rounds_module
-from selfplay_kit.learn.opponents import best_response, identity
+from selfplay_kit.learn.response import best_response, identity
 from selfplay_kit.learn.rounds import Config, RunError, run
+from selfplay_kit.learn.rules import clone
 from selfplay_kit.lm.player import LMPlayer
 from selfplay_kit.measure.crossplay import (
     Told,
@@ -160,9 +161,9 @@ def test_a_probe_learns_from_its_own_side_alone(probe, tmp_path, monkeypatch):
     kept = sum(t.points[0] > mean for t in games)
     assert done[1].metrics["training"]["kept"] == kept > 0
     seen = []
-    real = rounds_module.make_sample
+    real = clone.make_sample
     monkeypatch.setattr(
-        rounds_module, "make_sample", lambda v, lm: seen.append(v) or real(v, lm)
+        clone, "make_sample", lambda v, lm: seen.append(v) or real(v, lm)
     )
     again = best_response(Blind(), config, tmp_path / "again")
     assert {v.seat for v in seen} == {0} and len(seen) == kept

@@ -23,6 +23,7 @@ from selfplay_kit.games.deal.rules import COOP, SEMI, Scenario, scenarios  # noq
 from selfplay_kit.learn import rounds  # noqa: E402
 from selfplay_kit.learn.cloning import TrainingError, make_sample, views  # noqa: E402
 from selfplay_kit.learn.config import ABOUT  # noqa: E402
+from selfplay_kit.learn.filters import FILTERS  # noqa: E402
 from selfplay_kit.learn.rounds import (  # noqa: E402
     Config,
     RunError,
@@ -132,7 +133,7 @@ def test_a_round_learns_from_the_round_before_it(whole, config):
     found = read_rounds(whole)
     for before, r in pairwise(found):
         rng = random.Random(f"{config.seed}/round {r.number}/filter")
-        kept = rounds.FILTERS[config.filter](views(before.games()), rng)
+        kept = FILTERS[config.filter](views(before.games()), rng)
         training = r.metrics["training"]
         assert (training["kept"], training["of"]) == (12, 2 * config.games)
         lm = before.model(config)
@@ -516,7 +517,7 @@ def test_training_that_can_not_go_on_keeps_what_was_finished(
     config, tmp_path, monkeypatch
 ):
     small = replace(config, rounds=1)
-    monkeypatch.setitem(rounds.FILTERS, "top_quarter", lambda views, rng: [])
+    monkeypatch.setitem(FILTERS._things, "top_quarter", lambda views, rng, rewards: [])
     with pytest.raises(TrainingError, match="no sample to learn from"):
         run(small, tmp_path)
     assert [r.number for r in read_rounds(tmp_path)] == [0]

@@ -512,7 +512,7 @@ done = notebook.check("Exercise 7.2", most, check_most)
 # (it is player 0). How did it get *that* from someone who never moves?
 
 # %%
-from selfplay_kit.learn.opponents import best_response
+from selfplay_kit.learn.response import best_response
 
 K = here.pick(ci=24, cpu=200)
 learner = Config(base=BASE, games=K, rounds=here.pick(ci=1, cpu=4), seed=SEED)

@@ -1,16 +1,14 @@
-"""Filtered behaviour cloning: which games to keep, and how to learn from them.
+"""Views: one player's side of a game each, and how one becomes tokens to learn.
 
-A *view* is one player's side of one game: 2K views from K games. A filter keeps
-some of them; the model is then fine-tuned to say again what it said there, its
-own accepted moves and nothing else (Liao et al. 2024, Algorithm 1).
-
-How the model learns from them stands in ``training``.
+A *view* is one player's side of one game: 2K views from K games. A filter keeps some
+of them (``filters``); the model is then fine-tuned to say again what it said there, its
+own accepted moves and nothing else (Liao et al. 2024, Algorithm 1). The fine-tuning
+itself is in ``training``.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -52,62 +50,6 @@ def views(transcripts: Sequence[Any]) -> list[View]:
     return [View(t, seat) for t in transcripts for seat in (0, 1)]
 
 
-Filter = Callable[..., list[View]]  # of all views and a random.Random
-
-
-def above_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """The paper's filter: reward strictly above the mean of all 2K views.
-
-    Under strict competition the mean is always 0, and both sides of an agreed
-    game with X = Y are kept as well (paper, section 4).
-    """
-    mean = _mean(all_views)
-    return [v for v in all_views if v.exact > mean or _strict_tie(v)]
-
-
-def nonzero(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """Views with a reward above 0."""
-    return [v for v in all_views if v.exact > 0]
-
-
-def top_quarter(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """The quarter of the views with the highest rewards, ties broken by chance."""
-    shuffled = rng.sample(list(all_views), len(all_views))
-    best = sorted(shuffled, key=lambda v: v.exact, reverse=True)
-    return best[: len(all_views) // 4]
-
-
-def everything(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """All views."""
-    return list(all_views)
-
-
-def drawn(all_views: Sequence[View], rng: random.Random, count: int = 0) -> list[View]:
-    """``count`` views, drawn by chance: the control without a filter. It matches a
-    filtered run when it draws, round by round, as many views as that run kept
-    (``Config.draw``). Views without an accepted move of their own, in which there is
-    nothing to learn, are not drawn. ``ValueError`` where there are fewer."""
-    spoke = [v for v in all_views if v.spoke]
-    if not 0 < count <= len(spoke):
-        raise ValueError(
-            f"the filter 'drawn' is to draw {count} of {len(spoke)} views: give "
-            "Config.draw a number from 1 to that for each round (rounds.kept_counts "
-            "reads those of another run)"
-        )
-    return rng.sample(spoke, count)
-
-
-def above_scenario_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """Reward strictly above the mean of the same scenario, objective and seat.
-
-    With several games per scenario this asks what was done better with the same
-    luck. With one game per scenario it compares nothing but scenarios that were
-    drawn twice by coincidence, so ``Config`` refuses that.
-    """
-    groups = ((g, _mean(g)) for g in by_scenario(all_views))
-    return [v for g, mean in groups for v in g if v.exact > mean]
-
-
 def by_scenario(all_views: Sequence[View]) -> list[list[View]]:
     """The views in groups of the same scenario, objective and seat."""
     groups: dict[Any, list[View]] = {}
@@ -115,36 +57,6 @@ def by_scenario(all_views: Sequence[View]) -> list[list[View]]:
         key = (v.transcript.task, v.transcript.objective, v.seat)
         groups.setdefault(key, []).append(v)
     return list(groups.values())
-
-
-def either_above_mean(all_views: Sequence[View], rng: random.Random) -> list[View]:
-    """Both sides of every game that has a side above the mean of all views: the
-    winners of :func:`above_mean`, and whoever they won from."""
-    winners = {id(v.transcript) for v in above_mean(all_views, rng)}
-    return [v for v in all_views if id(v.transcript) in winners]
-
-
-FILTERS: dict[str, Filter] = {
-    f.__name__: f
-    for f in (
-        above_mean,
-        nonzero,
-        top_quarter,
-        everything,
-        drawn,
-        above_scenario_mean,
-        either_above_mean,
-    )
-}
-
-
-def _mean(some: Sequence[View]) -> Fraction:
-    return sum((v.exact for v in some), Fraction()) / max(1, len(some))
-
-
-def _strict_tie(v: View) -> bool:
-    t = v.transcript
-    return t.objective.lam == -1 and t.settled and t.points[0] == t.points[1]
 
 
 def make_sample(
@@ -216,3 +128,9 @@ def _unlearned(p: Any, line: Line, control: frozenset[int]) -> Line:
     """An own move of which the game cut something is context, as it was said."""
     cut = bool(line.tokens) and _cut(p, line, control)
     return replace(line, by="tried") if cut else line
+
+
+def __getattr__(name: str) -> Any:  # the filters, which the first edition had here
+    from . import filters
+
+    return getattr(filters, name)

@@ -7,14 +7,15 @@ in :data:`ABOUT`. What a partner is, no configuration says: see ``rounds.run``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..games.deal.rules import SPLITS, Objective
+from ..games.base import KINDS, Objective, kind
 from ..lm.precision import PRECISIONS
-from .cloning import FILTERS
-
-RULES = ("clone", "policy_gradient")
+from .filters import FILTERS, REWARDS
+from .opponents import OPPONENTS
+from .rules import RULES
 
 
 @dataclass(frozen=True)
@@ -47,56 +48,93 @@ class Config:
     checkpointing: bool = False
     partner_share: float = 1.0
     draw: tuple[int, ...] = ()
+    game: str = "deal"
+    reward: str = "game"
+    opponent: str = "itself"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        if self.game.partition("/")[0] not in KINDS:
+            raise ValueError(f"game is one of {', '.join(KINDS)}; got {self.game!r}")
         if isinstance(self.draw, list):
             object.__setattr__(self, "draw", tuple(self.draw))
         for f in fields(self):
             _must_be(f.name, getattr(self, f.name), str(f.type))
         Objective(self.lam)
         choices = {
-            "rule": RULES,
-            "filter": tuple(FILTERS),
             "continue_from": ("previous", "base"),
-            "split": SPLITS,
+            "split": tuple(kind(self.game).splits),
             "precision": ("auto", *PRECISIONS),
-        }
+        } | {name: tuple(known) for name, known in NAMED.items()}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name} is one of {', '.join(known)}; got {getattr(self, name)!r}"
                 )
+        self._check_options()
         if self.games % self.group:
             raise ValueError(
                 f"games ({self.games}) must be a multiple of group ({self.group}), the "
                 "games per scenario"
             )
-        within = "above_scenario_mean" if self.rule == "clone" else self.rule
-        if self.group < 2 and within in (self.filter, "policy_gradient"):
-            raise ValueError(
-                f"{within} compares games of the same scenario, and with group=1 there "
-                "is one each: give group=4, say, and games a multiple of it"
-            )
-        if self.rule == "policy_gradient" and not self.temperature:
-            raise ValueError(
-                "policy_gradient needs play by chance: at temperature 0 no move has "
-                "an alternative. Give a temperature above 0."
-            )
-        drawing = self.rule == "clone" and self.filter == "drawn"
-        if drawing and len(self.draw) < self.rounds:
-            raise ValueError(
-                "the filter 'drawn' needs in draw how many views to draw in each of "
-                f"{self.rounds} rounds; got {len(self.draw)} numbers. "
-                "rounds.kept_counts reads those of another run."
-            )
+        RULES[self.rule].check(self)
         if self.draw and max(self.draw) > 2 * self.games:
             raise ValueError(
                 f"draw asks for {max(self.draw)} views in a round, and {self.games} "
                 f"games have {2 * self.games}: play as many games as the run that the "
                 "numbers are of"
             )
-        if self.draw and not drawing:
+        drawing = getattr(RULES[self.rule], "filters", False)
+        if self.draw and not (drawing and self.filter == "drawn"):
             raise ValueError("draw is for filter='drawn' and rule='clone' alone")
+
+    def option(self, name: str) -> Any:
+        """The value of an option of the rule's or the opponent's own."""
+        return self.options[name] if name in self.options else options_of(self)[name]
+
+    def _check_options(self) -> None:
+        mine = options_of(self)
+        for name, value in self.options.items():
+            if name not in mine:
+                owners = [
+                    f"the {field} {thing!r}"
+                    for field, thing, its in every_option()
+                    if name in its
+                ]
+                whose = f" ({name} is of {' and '.join(owners)})" if owners else ""
+                raise ValueError(
+                    f"rule={self.rule!r} with opponent={self.opponent!r} has no option "
+                    f"{name!r}{whose}; it has: {', '.join(mine) or 'none'}"
+                )
+            kinds = (int, float) if isinstance(mine[name], float) else type(mine[name])
+            if not isinstance(value, kinds) or (
+                isinstance(value, bool) and not isinstance(mine[name], bool)
+            ):
+                raise ValueError(
+                    f"the option {name} is like {mine[name]!r}, its default; got "
+                    f"{value!r}"
+                )
+
+
+NAMED = {"rule": RULES, "filter": FILTERS, "reward": REWARDS, "opponent": OPPONENTS}
+WITH_OPTIONS = {"rule": RULES, "opponent": OPPONENTS}
+
+
+def options_of(config: Config) -> dict[str, Any]:
+    """The options that the rule and the opponent of ``config`` have, with defaults."""
+    found: dict[str, Any] = {}
+    for name, known in WITH_OPTIONS.items():
+        found |= known[getattr(config, name)].options
+    return found
+
+
+def every_option() -> list[tuple[str, str, dict[str, Any]]]:
+    """What each registered rule and opponent has for options: field, name, options."""
+    return [
+        (field, name, dict(thing.options))
+        for field, known in WITH_OPTIONS.items()
+        for name, thing in known.items()
+    ]
 
 
 LEAST: dict[str, float] = dict.fromkeys(("games", "group", "batch", "accumulate"), 1)
@@ -112,6 +150,7 @@ def _must_be(name: str, value: Any, kind: str) -> None:
         "bool": isinstance(value, bool),
         "int": isinstance(value, int) and not isinstance(value, bool),
         "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "Mapping[str, Any]": isinstance(value, Mapping),
         "tuple[int, ...]": isinstance(value, tuple)
         and all(type(x) is int and x > 0 for x in value),
     }[kind]
@@ -120,6 +159,7 @@ def _must_be(name: str, value: Any, kind: str) -> None:
         "bool": "True or False",
         "int": "a whole number",
         "float": "a number",
+        "Mapping[str, Any]": "names and values",
         "tuple[int, ...]": "whole numbers above 0",
     }
     if not right:
@@ -147,15 +187,15 @@ ABOUT = {
     "games": "games per round (K in the paper)",
     "group": "games per scenario (1 in the paper)",
     "temperature": "of play while training",
-    "filter": f"which views are imitated: {', '.join(FILTERS)}",
+    "filter": "which views are imitated",
     "continue_from": "what each round trains: previous (the paper's) or base",
     "epochs": "passes over the kept views",
     "lr": "learning rate of the first step of a round; it falls to 0",
     "batch": "samples per training step",
-    "split": f"the scenarios: {', '.join(SPLITS)}",
+    "split": "the scenarios: train, development or test",
     "seed": "of everything that is drawn by chance",
     "precision": f"of the weights: auto, {', '.join(PRECISIONS)}",
-    "rule": f"how it learns: {' or '.join(RULES)} (which heeds no filter)",
+    "rule": "how it learns",
     "kl": "price of leaving the base, times KL(model || base) in nats per token",
     "at_once": "games played together: fewer take less memory, and other dice",
     "lora": "rank of an adapter to train (0: train what the base has)",
@@ -163,4 +203,8 @@ ABOUT = {
     "checkpointing": "compute activations twice: less memory, slower",
     "partner_share": "share of the games against the partner, where there is one",
     "draw": "for the filter drawn: how many views to draw in each round",
+    "game": "what is played",
+    "reward": "what a view is paid (game: by the rules)",
+    "opponent": "whom the learner meets",
+    "options": "of the rule's or the opponent's own",
 }

@@ -1,71 +1,134 @@
-"""Opponents: whom the learner meets, and a best response to one that stays as it is.
+"""Opponents by name: whom the learner meets in a round.
 
-:func:`best_response` trains a model against a frozen player: what it takes is a
-*lower* bound on how far that player can be exploited. For scripts, ``measure.search``
-gives the exact *upper* bound.
+An opponent says for each round who sits opposite, in how many games. The learner's
+seat alternates from game to game and is recorded with the round; only its own views are
+learned from. To add one, register an object: ``OPPONENTS.register("mine", Mine())``;
+``Config(opponent="mine")`` and the command line then know it, its options too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+import random
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any, Protocol
 
-from ..games.play import Player, Table
-from ..lm.report import weights_hash
-from ..measure.crossplay import Told, score
-from .config import Config
-from .rounds import Progress, Round, run
-
-
-@dataclass
-class _Frozen:
-    """A player under a name that says all that its play depends on."""
-
-    name: str
-    player: Player
-
-    def sit(self, games: int, *, seed: int | str) -> Table:
-        return self.player.sit(games, seed=seed)
+from ..games.base import kind
+from ..games.play import Player
+from ..lm.models import load_model
+from ..lm.player import LMPlayer
+from ..registry import Registry
 
 
-def identity(player: Player) -> str:
-    """Who ``player`` is, in words that change when its play does: weights and
-    temperature of a model, noise of a script, what it is told."""
-    if isinstance(player, Told):
-        return f"{identity(player.player)}, told {player.objective.name}"
-    if hasattr(player, "lm"):
-        weights = weights_hash(player.lm.model)[:16]
-        return f"weights {weights}, temperature {player.temperature:g}"  # type: ignore[attr-defined]
-    return f"{player.name}, noise {getattr(player, 'noise', 0):g}"
+class Opponents(Protocol):
+    """Who sits opposite, chosen by name in ``Config(opponent=...)``."""
+
+    options: Mapping[str, Any]  # its own: name and default
+
+    def pairings(
+        self, config: Any, number: int, rounds: Sequence[Any], rng: random.Random
+    ) -> list[tuple[Player | None, int]]:
+        """The players opposite in round ``number`` and in how many games each; ``None``
+        is the learner itself, of whose games both sides are learned from. ``rounds``
+        are the whole rounds so far, 0 first. The numbers add up to
+        ``config.games / config.group`` scenarios."""
+        ...
 
 
-def best_response(
-    frozen: Player,
-    config: Config,
-    folder: str | Path,
-    *,
-    progress: Progress | None = None,
-    on_round: Callable[[Round], None] | None = None,
-) -> list[Round]:
-    """Train ``config.base`` against ``frozen``, which stays as it is: how much can it
-    take?
+class Itself:
+    """The learner meets itself, as in the paper."""
 
-    Rounds as in ``run``, into ``folder``, resumed there; the
-    learner has seat 0, and only its own sides are filtered (by its own reward, above
-    the mean of its own sides) and cloned. Each round's ``metrics`` hold the scores of
-    :func:`score` too, ``row`` being the learner. What it takes is a lower bound on
-    what can be taken. Raises ``RunError`` for a folder of
-    another configuration or partner.
-    """
+    options: Mapping[str, Any] = {}
 
-    def scored(r: Round) -> Round:
-        return replace(r, metrics=r.metrics | score(r.games(), seed=config.seed))
+    def pairings(self, config, number, rounds, rng):
+        """All games with itself."""
+        return [(None, config.games // config.group)]
 
-    def tell(r: Round) -> None:
-        if on_round:
-            on_round(scored(r))
 
-    partner = _Frozen(identity(frozen), frozen)
-    rounds = run(config, folder, partner=partner, progress=progress, on_round=tell)
-    return [scored(r) for r in rounds]
+class Script:
+    """A scripted player of the game, ``script``: it never learns."""
+
+    options: Mapping[str, Any] = {"script": ""}
+
+    def pairings(self, config, number, rounds, rng):
+        """All games against the script (by default the first that the game has)."""
+        players = kind(config.game).players
+        name = config.option("script") or next(iter(players))
+        if name not in players:
+            raise ValueError(
+                f"the game {config.game!r} has no script called {name!r}; there are: "
+                f"{', '.join(players)}"
+            )
+        return [(players[name](), config.games // config.group)]
+
+
+class Base:
+    """The base that the run started from, frozen."""
+
+    options: Mapping[str, Any] = {}
+
+    def pairings(self, config, number, rounds, rng):
+        """All games against the base, at the temperature of play."""
+        lm = load_model(config.base, config.precision)
+        player = LMPlayer(lm, temperature=config.temperature, name=f"{lm.name}, frozen")
+        return [(player, config.games // config.group)]
+
+
+class Past:
+    """Past selves: for each of ``snapshots`` parts of the games a round before this
+    one, drawn by chance (*fictitious* self-play, with uniform weights)."""
+
+    options: Mapping[str, Any] = {"snapshots": 3}
+
+    def pairings(self, config, number, rounds, rng):
+        """Parts of nearly equal size; in round 0 the learner meets itself."""
+        count = config.games // config.group
+        if not rounds:
+            return [(None, count)]
+        parts = min(int(config.option("snapshots")), count)
+        drawn = sorted(rng.choices(range(len(rounds)), k=parts))
+        sizes = [count * (i + 1) // parts - count * i // parts for i in range(parts)]
+        players = {}
+        for r in drawn:
+            lm = rounds[r].model(config)
+            name = f"{config.base}@{r}, frozen"
+            players[r] = LMPlayer(lm, temperature=config.temperature, name=name)
+        return [(players[r], n) for r, n in zip(drawn, sizes, strict=True)]
+
+
+CALLED = ("config", "number", "rounds", "rng")
+
+
+def _is_opponent(thing: Any) -> None:
+    if not isinstance(getattr(thing, "options", None), Mapping):
+        raise ValueError(f"an opponent has options, a mapping; {thing!r} has none")
+    if not callable(getattr(thing, "pairings", None)):
+        raise ValueError(f"an opponent has pairings(); {thing!r} has none")
+    if len(signature(thing.pairings).parameters) != len(CALLED):
+        raise ValueError(f"an opponent's pairings() takes {', '.join(CALLED)}")
+
+
+OPPONENTS = Registry("opponent", _is_opponent)
+for _name, _one in {
+    "itself": Itself(),
+    "script": Script(),
+    "base": Base(),
+    "past": Past(),
+}.items():
+    OPPONENTS.register(_name, _one)
+
+
+def pairings(
+    config: Any, number: int, rounds: Sequence[Any]
+) -> list[tuple[Player | None, int]]:
+    """Those of the opponent that ``config`` names. ``ValueError`` where the numbers of
+    games do not add up."""
+    rng = random.Random(f"{config.seed}/round {number}/opponents")
+    found = OPPONENTS[config.opponent].pairings(config, number, rounds, rng)
+    wanted, got = config.games // config.group, sum(n for _, n in found)
+    if wanted != got or any(n < 0 for _, n in found):
+        raise ValueError(
+            f"the opponent {config.opponent!r} shares out {got} scenarios, and the "
+            f"round has {wanted}"
+        )
+    return found

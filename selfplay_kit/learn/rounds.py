@@ -21,16 +21,16 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..games.base import Objective, kind
 from ..games.base import read as read_transcript
-from ..games.deal.rules import Objective, scenarios
 from ..games.play import Player, on_end, play_games
 from ..lm import adapters
 from ..lm.decode import agreement
@@ -40,10 +40,13 @@ from ..lm.player import LMPlayer
 from ..lm.report import weights_hash
 from ..lm.weights import sha256
 from ..measure.metrics import summarise
-from .cloning import FILTERS, View, make_sample, views
+from .cloning import View, views
 from .config import Config
-from .rules.policy_gradient import advantage_samples, anchored, ratio_loss
-from .training import TrainingError, fine_tune, mean_loss, must_be_trainable
+from .filters import REWARDS
+from .opponents import pairings
+from .rules import RULES
+from .rules.clone import keep as keep
+from .training import TrainingError, must_be_trainable
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def run(
     With a ``partner`` the model plays seat 0 against it (in ``partner_share`` of the
     games) and learns from its own sides alone; the partner stays as it is, and its
     name, which the folder is held against, must say who it is (see
-    ``opponents.best_response``).
+    ``response.best_response``).
     ``progress(what, done, of)`` is told of each game and training step,
     ``on_round`` of each round that is whole, those found in the folder too. Raises
     :class:`RunError` for a folder of another configuration, one that another program
@@ -137,17 +140,14 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
         if number:
             if config.continue_from == "base":
                 lm = load_model(config.base, config.precision)
-            sides = views(done[-1].games())
-            if partner is not None:  # seat 0 is always the learner's
-                names = [(v, v.transcript.players) for v in sides]
-                sides = [v for v, who in names if who[v.seat] == who[0]]
+            sides = learners(done[-1])
             if config.lora and not adapters.adapted(lm.model):
                 lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
             training = _learn(config, number, lm, sides, progress)
             save_model(lm, here / "model")
         model = _own_files(here)  # now: what appears while it plays is not the kit's
         trained = time.perf_counter()
-        games = _play(config, number, lm, partner, progress)
+        games, seats = _play(config, number, lm, partner, done, progress)
         played = time.perf_counter()
         lines = "".join(t.to_json() + "\n" for t in games)
         files.write_text(here / "games.jsonl", lines)
@@ -157,6 +157,8 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
             "seconds": {"train": trained - started, "play": played - trained},
             "weights": weights_hash(lm.model),
         }
+        if any(seat is not None for seat in seats):
+            metrics["seats"] = seats
         files.write_text(here / "metrics.json", json.dumps(metrics, indent=1))
         hashes = _hashes(here, ("games.jsonl", "metrics.json", *model))
         files.write_text(here / "done", json.dumps(hashes, indent=1))
@@ -168,13 +170,15 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
 
 def draw_scenarios(config: Config, number: int) -> list[Any]:
     """The scenarios of one round: ``games / group`` draws, each ``group`` times."""
-    pool = scenarios(config.split)
+    pool = kind(config.game).tasks(config.split)
     rng = random.Random(f"{config.seed}/round {number}/scenarios")
     drawn = rng.choices(pool, k=config.games // config.group)
     return [s for s in drawn for _ in range(config.group)]
 
 
-def _play(config, number, lm, partner, progress) -> list[Any]:
+def _play(config, number, lm, partner, done, progress) -> tuple[list, list]:
+    """The games of a round, and the learner's seat in each: ``None`` where it met
+    itself and both sides are its own."""
     name = f"{config.base}@{number}{lm.precision}"
     mine = LMPlayer(lm, temperature=config.temperature, name=name)
     drawn = draw_scenarios(config, number)
@@ -185,19 +189,44 @@ def _play(config, number, lm, partner, progress) -> list[Any]:
         on_end=progress and on_end(progress, f"round {number}: play", config.games),
         batch=config.at_once,
     )
-    if partner is None:
-        return play(mine, drawn, seed=seed)
-    shared = round(config.partner_share * len(drawn) / config.group) * config.group
-    games = play((mine, partner), drawn[:shared], seed=seed)
-    return games + play(mine, drawn[shared:], seed=f"{seed}/itself")
+    games: list[Any] = []
+    seats: list[int | None] = []
+    start = 0
+    if partner is not None:  # the learner has seat 0
+        shared = round(config.partner_share * len(drawn) / config.group) * config.group
+        games += play((mine, partner), drawn[:shared], seed=seed)
+        games += play(mine, drawn[shared:], seed=f"{seed}/itself")
+        return games, [0] * shared + [None] * (len(drawn) - shared)
+    for part, (other, count) in enumerate(pairings(config, number, done)):
+        some = drawn[start : start + count * config.group]
+        start += len(some)
+        where = f"{seed}/part {part}" if part else seed
+        if other is None:
+            games += play(mine, some, seed=where)
+            seats += [None] * len(some)
+            continue
+        first = play((mine, other), some[::2], seed=f"{where}/seat 0")
+        second = play((other, mine), some[1::2], seed=f"{where}/seat 1")
+        for i in range(len(some)):
+            games.append((second if i % 2 else first)[i // 2])
+            seats.append(i % 2)
+    return games, seats
 
 
-def keep(config: Config, number: int, sides: Sequence[View]) -> list[View]:
-    """Those of ``sides``, the views of the round before, that the filter keeps for
-    round ``number`` to learn from; the same ones each time."""
-    rng = random.Random(f"{config.seed}/round {number}/filter")
-    how = {"count": config.draw[number - 1]} if config.filter == "drawn" else {}
-    return FILTERS[config.filter](sides, rng, **how)
+def learners(played: Round) -> list[View]:
+    """The views of a round that are the learner's. Which seat was its is recorded;
+    where it isn't, it met itself, or in the first edition a partner in seat 1."""
+    games = played.games()
+    seats = played.metrics.get("seats")
+    if seats is None:
+        sides = [(v, v.transcript.players) for v in views(games)]
+        return [v for v, names in sides if names[v.seat] == names[0]]
+    return [
+        View(t, seat)
+        for t, mine in zip(games, seats, strict=True)
+        for seat in (0, 1)
+        if mine is None or mine == seat
+    ]
 
 
 def kept_counts(folder: str | Path) -> tuple[int, ...]:
@@ -207,29 +236,20 @@ def kept_counts(folder: str | Path) -> tuple[int, ...]:
 
 
 def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
-    if config.rule == "clone":
-        kept, loss = [make_sample(v, lm) for v in keep(config, number, sides)], None
-    else:
-        kept, loss = advantage_samples(sides, lm), anchored(None, 0, ratio_loss)
-    if config.kl:
-        base = load_model(config.base, config.precision)
-        loss = anchored(base, config.kl, ratio_loss if loss else mean_loss)
-    training = fine_tune(
+    rewards = None if config.reward == "game" else REWARDS[config.reward](sides)
+    training = RULES[config.rule].learn(
         lm,
-        kept,
-        epochs=config.epochs,
-        lr=config.lr,
-        batch=config.batch,
-        accumulate=config.accumulate,
-        checkpointing=config.checkpointing,
+        sides,
+        rewards,
+        config=config,
+        number=number,
         seed=f"{config.seed}/round {number}",
-        loss_of=loss,
         on_step=lambda step, steps, loss: (
             progress and progress(f"round {number}: train", step, steps)
         ),
     )
     return {
-        "kept": len(kept),
+        "kept": training.kept,
         "of": len(sides),
         "steps": len(training.losses),
         "passes": training.passes,
@@ -266,7 +286,7 @@ def _claim(
     """Write the configuration, or hold the one that is there against ours."""
     wanted = json.loads(json.dumps(asdict(config)))  # as it is read back
     wanted["base_weights"] = base.report.weights_hash
-    wanted["prompt"] = prompt_digest(base)
+    wanted["prompt"] = prompt_digest(base, config.game)
     wanted["max_new_tokens"] = base.max_new_tokens
     if partner is not None:
         wanted["partner"] = partner.name
@@ -285,7 +305,7 @@ def _claim(
             "Move the folder away and run into a new one."
         ) from e
     free = {"rounds"}  # a run may be made longer
-    usual = json.loads(json.dumps({f.name: f.default for f in fields(Config)}))
+    usual = json.loads(json.dumps(asdict(Config())))
     later = ("prompt", "max_new_tokens")  # the first edition did not write them
     there = usual | {name: wanted[name] for name in later} | there
     differs = [
@@ -366,10 +386,11 @@ def evaluate(
     split: str = "development",
     temperature: float = 1.0,
     seed: int = 0,
+    game: str = "deal",
 ) -> dict[str, Any]:
     """The metrics of ``lm`` in self-play on scenarios of ``split``."""
     rng = random.Random(f"{seed}/evaluate/{split}")
-    drawn = rng.choices(scenarios(split), k=games)
+    drawn = rng.choices(kind(game).tasks(split), k=games)
     player = LMPlayer(lm, temperature=temperature)
     played = play_games(player, drawn, objective, seed=f"{seed}/evaluate/{split}")
     return summarise(played, objective, seed=seed)

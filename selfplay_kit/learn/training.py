@@ -49,6 +49,7 @@ class Training:
     samples: int  # different ones
     passes: int  # how often a sample was learned from: epochs x samples
     tokens: int  # with loss, over all epochs
+    kept: int = 0  # views that it was given, those with nothing to learn among them
 
 
 Loss = Callable[[LanguageModel, Sequence[Sample]], tuple[Any, int]]

@@ -3,7 +3,7 @@
 Self-play can't tell "learned to bargain" from "learned to fit itself"; another
 partner can. :func:`matrix` lets all players meet, and :func:`score` counts what the
 games were worth to either. How far a player can be exploited is bounded from below by
-``learn.opponents.best_response`` and, for scripts, from above by ``search``.
+``learn.response.best_response`` and, for scripts, from above by ``search``.
 """
 
 from __future__ import annotations

@@ -23,30 +23,36 @@ from typing import Any
 
 from ...lm.models import LanguageModel
 from ..cloning import View, by_scenario, make_sample
-from ..training import IGNORE, Loss, Sample, TrainingError, labelled_logits, mean_loss
+from ..filters import paid
+from ..training import IGNORE, Sample, TrainingError
+from . import Rule
+from . import anchored as anchored
 
 CLIP = 0.2  # a ratio is followed from 1 - CLIP to 1 + CLIP (PPO's value)
 
 
-def advantages(all_views: Sequence[View]) -> list[float]:
+def advantages(all_views: Sequence[View], rewards: Any = None) -> list[float]:
     """For each view its reward minus the mean of the same scenario and seat, in
     standard deviations of these differences: free of unit, their mean is 0. All
     are 0 where no group has two different rewards."""
+    reward = dict(zip(map(id, all_views), paid(all_views, rewards), strict=True))
     gaps: dict[int, float] = {}
     for group in by_scenario(all_views):
-        mean = sum(v.exact for v in group) / len(group)
-        gaps |= {id(v): float(v.exact - mean) for v in group}
+        mean = sum(reward[id(v)] for v in group) / len(group)
+        gaps |= {id(v): float(reward[id(v)] - mean) for v in group}
     spread = fmean([g * g for g in gaps.values()]) ** 0.5 if gaps else 0.0
     return [gaps[id(v)] / spread if spread else 0.0 for v in all_views]
 
 
-def advantage_samples(all_views: Sequence[View], lm: LanguageModel) -> list[Sample]:
+def advantage_samples(
+    all_views: Sequence[View], lm: LanguageModel, rewards: Any = None
+) -> list[Sample]:
     """A sample for each view whose advantage is not 0, weighted by it.
 
     Raises ``TrainingError`` where the views' moves have
     no log-probabilities: a script's, or games recorded before they were kept.
     """
-    weighed = zip(all_views, advantages(all_views), strict=True)
+    weighed = zip(all_views, advantages(all_views, rewards), strict=True)
     samples = [make_sample(v, lm, tries=True, weight=a) for v, a in weighed if a]
     without = sum(s.logprobs is None and _labelled(s) for s in samples)
     if without:
@@ -81,21 +87,30 @@ def ratio_loss(logits: Any, target: Any, weight: Any, chosen: Sequence[Sample]) 
     return -torch.minimum(ratio * weight, clipped * weight).mean()
 
 
-def anchored(base: LanguageModel | None, kl: float, by: Any = mean_loss) -> Loss:
-    """The loss ``by``, of labelled logits, plus ``kl`` times the mean over labelled
-    tokens of KL(model || base), in nats, exact over the vocabulary. Without a
-    ``base`` it is the loss alone."""
-    import torch
+class PolicyGradient(Rule):
+    """Every view counts, by its advantage."""
 
-    def loss_of(lm: LanguageModel, chosen: Sequence[Sample]) -> tuple[Any, int]:
-        logits, target, weight = labelled_logits(lm, chosen)
-        loss = by(logits, target, weight, chosen)
-        if base is None:
-            return loss, len(target)
-        ours = torch.log_softmax(logits, -1)
-        with torch.no_grad():
-            theirs = torch.log_softmax(labelled_logits(base, chosen)[0], -1)
-        distance = (ours.exp() * (ours - theirs)).sum(-1).mean()
-        return loss + kl * distance, len(target)
+    def check(self, config: Any) -> None:
+        """Several games per scenario, and moves that could have been others."""
+        if config.group < 2:
+            raise ValueError(
+                "policy_gradient compares games of the same scenario, and with "
+                "group=1 there is one each: give group=4, say, and games a multiple "
+                "of it"
+            )
+        if not config.temperature:
+            raise ValueError(
+                "policy_gradient needs play by chance: at temperature 0 no move has "
+                "an alternative. Give a temperature above 0."
+            )
 
-    return loss_of
+    def samples(self, lm, views, rewards, *, config, number):
+        """A sample for each view whose advantage is not 0."""
+        return advantage_samples(views, lm, rewards)
+
+    def loss(self, config: Any) -> Any:
+        """The clipped surrogate."""
+        return ratio_loss
+
+
+POLICY_GRADIENT = PolicyGradient()
