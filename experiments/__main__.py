@@ -21,6 +21,7 @@ COMMANDS = (
     "intervals",
     "language",
     "ledger",
+    "matrix",
     "slice",
     "smollm",
     "spine",

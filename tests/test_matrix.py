@@ -434,3 +434,41 @@ def test_no_other_file_knows_the_game():
     }
     inside = {path for path in knowing if path.startswith("games/matrix/")}
     assert knowing - inside == {"games/base.py"} and len(inside) >= 4
+
+
+def test_the_tiny_models_words_cover_all_that_is_said():
+    pytest.importorskip("torch")
+    from selfplay_kit.learn import tiny
+
+    words = tiny.make_tokenizer("matrix")
+    plain = tiny.vocabulary()
+    assert tiny.vocabulary("matrix")[: len(plain)] == plain
+    games = tiny.script_games(
+        60, 1, game="matrix", tempers=tuple(SCRIPTS), noise=0.3, slip=0.3
+    )
+    said = [m.text for t in games for m in t.moves if m.text]
+    read = [t.position(seat).system("short") for t in games for seat in (0, 1)]
+    for t in games:
+        p = t.position(1)
+        read += [
+            p.heard(x, "short") for x in p.lines if x.by in ("played", "correction")
+        ]
+    assert {m.error for t in games for m in t.moves} == {None, *ERRORS}
+    for text in {*said, *read}:
+        ids = words(text, add_special_tokens=False).input_ids
+        assert words.unk_token_id not in ids, text
+        for labels in {t.task.labels for t in games}:
+            assert parse(words.decode(ids), labels) == parse(text, labels)
+
+
+def test_a_base_of_the_game_is_made_and_read_back(tmp_path):
+    pytest.importorskip("torch")
+    from selfplay_kit.learn.tiny import make_base_of
+    from selfplay_kit.lm.models import load_model
+    from selfplay_kit.lm.player import LMPlayer
+
+    make_base_of("matrix/chicken", tmp_path, steps=12)
+    lm = load_model(tmp_path)
+    assert lm.encode("[choose] j") == (*lm.encode("[choose]"), *lm.encode("j"))
+    games = play_games(LMPlayer(lm), tasks("chicken", "train")[:4], SEMI, seed=0)
+    assert all(t.replay().over for t in games)

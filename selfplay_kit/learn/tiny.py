@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..games.deal import phrasebook, scripted
+from ..games.base import kind
+from ..games.deal import phrasebook
 from ..games.deal.protocol import ERRORS, MESSAGE, PROPOSE, Move, propose
-from ..games.deal.rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective, scenarios
+from ..games.deal.rules import ITEMS, MAX_COUNT, VALUE_OF_POOL, Objective
 from ..games.play import play_games
 from ..lm.models import LanguageModel, load_model, no_bars
 from ..lm.report import make_report
@@ -37,8 +38,8 @@ TEMPLATE = (
 )
 
 
-def vocabulary() -> list[str]:
-    """Every token, in the order of its id.
+def vocabulary(game: str = "deal") -> list[str]:
+    """Every token, in the order of its id; another game's own ``words`` come last.
 
     >>> words = vocabulary()
     >>> words.index("<end>"), "2 books" in words, "=10" in words
@@ -59,15 +60,16 @@ def vocabulary() -> list[str]:
     ).replace("{s}", "")
     words = re.findall(PATTERN, f"{said} for me ( ) {' '.join(ITEMS)}")
     tokens = [*SPECIAL, *marks, *fused, *(f"={v}" for v in range(VALUE_OF_POOL + 1))]
-    return list(dict.fromkeys([*tokens, *prompt, *"0123456789", *words]))
+    own = getattr(kind(game), "words", ())
+    return list(dict.fromkeys([*tokens, *prompt, *"0123456789", *words, *own]))
 
 
-def make_tokenizer() -> Any:
-    """The tokenizer of all tiny models, as ``transformers`` has it."""
+def make_tokenizer(game: str = "deal") -> Any:
+    """The tokenizer of all tiny models of ``game``, as ``transformers`` has it."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = {w: i for i, w in enumerate(vocabulary())}
+    words = {w: i for i, w in enumerate(vocabulary(game))}
     core = Tokenizer(models.WordLevel(words, unk_token=UNKNOWN))
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Split(
@@ -85,13 +87,14 @@ def make_tokenizer() -> Any:
     return tokenizer
 
 
-def make_model(seed: int) -> Any:
-    """A tiny Llama with random weights drawn from ``seed``."""
+def make_model(seed: int, words: int | None = None) -> Any:
+    """A tiny Llama with random weights drawn from ``seed``; ``words`` is the size of
+    its vocabulary, by default that of Deal or No Deal."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(  # type: ignore[call-arg]  # one field is ours
-        vocab_size=len(vocabulary()),
+        vocab_size=words or len(vocabulary()),
         hidden_size=128,
         num_hidden_layers=4,
         num_attention_heads=4,
@@ -110,18 +113,18 @@ def make_model(seed: int) -> Any:
         return LlamaForCausalLM(config).eval()
 
 
-def blank(seed: int) -> LanguageModel:
-    """A tiny model that has learned nothing yet."""
-    model = make_model(seed)
+def blank(seed: int, game: str = "deal") -> LanguageModel:
+    """A tiny model with the words of ``game`` that has learned nothing yet."""
+    model = make_model(seed, len(vocabulary(game)))
     report = make_report(model, "tiny-blank", "fp32", "fp32", "cpu", "made from seed")
-    return LanguageModel(model, make_tokenizer(), report, "short", 24)
+    return LanguageModel(model, make_tokenizer(game), report, "short", 24)
 
 
 class Slipping:
     """A scripted player whose outputs are invalid with probability ``slip``: it
     makes every kind of error, hears the correction, and then plays on."""
 
-    def __init__(self, player: scripted.Negotiator, slip: float):
+    def __init__(self, player: Any, slip: float):
         self.player, self.slip, self.name = player, slip, player.name
 
     def sit(self, games: int, *, seed: int | str) -> Slipping.Table:
@@ -151,6 +154,8 @@ class Slipping:
 
 
 def _slip(p, rng: random.Random) -> str:
+    if hasattr(kind(p.kind), "slip"):
+        return kind(p.kind).slip(p, rng)
     share = tuple(rng.randint(0, n) for n in p.counts)
     said = propose(share).removeprefix(PROPOSE).strip(" ()")
     kinds = said.split(", ")
@@ -174,17 +179,18 @@ def script_games(
     count: int,
     seed: int | str,
     *,
+    game: str = "deal",
     tempers: tuple[str, ...] = TEMPERS,
     noise: float = 0.0,
     slip: float = 0.03,
 ) -> list[Any]:
-    """``count`` games between scripted negotiators on training scenarios.
+    """``count`` games between scripted players of ``game`` on training scenarios.
 
     The tempers of both seats are drawn from ``tempers``, and lambda from -1 to 1
     (the scripts don't heed it; the model shall have read every such prompt).
     """
     rng = random.Random(f"{seed}/script games")
-    train = scenarios("train")
+    train, players = kind(game).tasks("train"), kind(game).players
     tables: dict[tuple, list[Any]] = {}
     for _ in range(count):
         lam = rng.choice((-1, 0, 1, round(rng.uniform(-1, 1), 2)))
@@ -192,8 +198,7 @@ def script_games(
         tables.setdefault(table, []).append(rng.choice(train))
     games = []
     for (a, b, lam), chosen in tables.items():
-        one = Slipping(scripted.NEGOTIATORS[a](noise), slip)
-        two = Slipping(scripted.NEGOTIATORS[b](noise), slip)
+        one, two = (Slipping(players[name](noise), slip) for name in (a, b))
         games += play_games(
             (one, two), chosen, Objective(lam), seed=f"{seed}/{a}/{b}/{lam}"
         )
@@ -276,6 +281,7 @@ class Recipe:
     slip: float = 0.03
     tempers: tuple[str, ...] = LITERACY
     drill: int = 0  # steps of :func:`drill` before the games
+    game: str = "deal"
 
 
 RECIPES = {
@@ -302,6 +308,7 @@ def teach(lm: LanguageModel, recipe: Recipe) -> None:
     literate(
         lm,
         recipe.seed,
+        game=recipe.game,
         steps=recipe.steps,
         lr=recipe.lr,
         lr_end=recipe.lr_end,
@@ -309,6 +316,20 @@ def teach(lm: LanguageModel, recipe: Recipe) -> None:
         noise=recipe.noise,
         slip=recipe.slip,
     )
+
+
+def make_base_of(game: str, folder: Path, **changes: Any) -> LanguageModel:
+    """A base that plays ``game`` as a mixture of its scripted players, written into
+    ``folder`` with a tokenizer of its own; ``changes`` go to the :class:`Recipe`."""
+    recipe = replace(
+        Recipe(f"{game}/0", noise=0.3, steps=600, game=game),
+        **{"tempers": tuple(kind(game).players)} | changes,
+    )
+    lm = blank(0, game)
+    teach(lm, recipe)
+    save_base(lm, folder)
+    lm.tokenizer.save_pretrained(folder)
+    return lm
 
 
 def make_bases(folder: Path, tell: Callable[[str], None] = print) -> None:

@@ -6,6 +6,7 @@ ten rounds of simultaneous choices, by prompt, with or without a prediction firs
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from ..base import Counts, Line, Objective
 from .game import METRICS, SHARES, Game, Transcript, counts, read
 from .players import SCRIPTS
 from .rules import GAMES, SPLITS, Matrix, tasks
-from .text import STYLES, Position
+from .text import STYLES, WORDS, Position, slip
 
 VARIANTS = (*GAMES, "ordinal")
 
@@ -31,6 +32,7 @@ class Matrices:
     players = SCRIPTS
     metrics = METRICS
     shares = SHARES
+    words = WORDS
 
     @property
     def title(self) -> str:
@@ -64,6 +66,10 @@ class Matrices:
     def counts(self, transcript: Transcript, objective: Objective) -> Counts:
         """Numerator and denominator of each metric."""
         return counts(transcript, objective)
+
+    def slip(self, position: Position, rng: random.Random) -> str:
+        """An invalid output, for lessons in what follows one."""
+        return slip(position.task.labels, rng)
 
     def example(self) -> Position:
         """A position with each sort of line in it."""

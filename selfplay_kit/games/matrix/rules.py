@@ -98,7 +98,7 @@ def tasks(game: str, split: str) -> tuple[Matrix, ...]:
     part = {s: i for i, s in enumerate(SPLITS)}[split]
     cut = [0, 14, 19, 28], [0, 84, 108, 144]
     pairs = list(combinations(LETTERS, 2))
-    random.Random("labels").shuffle(pairs)
+    random.Random(f"labels/{game}").shuffle(pairs)  # one game's test, another's train
     labels = [p for pair in pairs[cut[0][part] : cut[0][part + 1]] for p in _both(pair)]
     if game != "ordinal":
         return tuple(Matrix(game, GAMES[game], pair) for pair in labels)

@@ -9,12 +9,13 @@ the list tells which action is the cooperative one. The wording is the kit's own
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base import Line, Objective, Seen, only_words
-from .rules import Matrix
+from .rules import LETTERS, Matrix
 
 CHOOSE, PREDICT = "[choose]", "[predict]"
 STYLES = ("long", "scot", "short")
@@ -25,6 +26,10 @@ ERRORS = {
     "no_prediction": "A prediction is [predict] and one of the two options, and then "
     "comes [choose].",
 }
+WORDS = (  # of the style "short", for a model whose vocabulary is written out by hand
+    *(CHOOSE, PREDICT, "[played]", "rounds", *LETTERS.lower()),
+    *(f"[error {error}]" for error in ERRORS),
+)
 _PREFIX = re.compile(r"\[\s*(choose|predict)\s*\]", re.IGNORECASE)
 _ANSWER = re.compile(
     r"(?:\[\s*predict\s*\]\s*(?:option\s+)?(?P<predict>\w+)[^\w\[]*"
@@ -79,6 +84,14 @@ def _action(word: str | None, labels: tuple[str, str]) -> int | None:
 def choose(label: str, predicted: str | None = None) -> str:
     """The text of a choice, behind a prediction if there is one."""
     return (f"{PREDICT} {predicted} " if predicted else "") + f"{CHOOSE} {label}"
+
+
+def slip(labels: tuple[str, str], rng: random.Random) -> str:
+    """An invalid output of one of the kinds that there are."""
+    one, two = labels
+    wrong = rng.choice([x for x in LETTERS if x not in labels])
+    slips = ("", CHOOSE, choose(wrong), f"{one} {two}", f"{PREDICT} {choose(one)}")
+    return rng.choice(slips)
 
 
 @dataclass(frozen=True, slots=True)
