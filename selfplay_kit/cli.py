@@ -72,7 +72,7 @@ OPTIONS = {"base": "model", "lam": "objective"}  # the others are called as fiel
 
 def _rounds(p: argparse.ArgumentParser) -> None:
     from .games.base import OBJECTIVES
-    from .learn.config import ABOUT, NAMED, Config, every_option
+    from .learn.config import ABOUT, NAMED, TAKEN, Config, every_option
 
     kinds = {"int": int, "float": float, "tuple[int, ...]": _counts}
     more = {"lam": f" ({', '.join(OBJECTIVES)} or a number from -1 to 1; default semi)"}
@@ -94,15 +94,15 @@ def _rounds(p: argparse.ArgumentParser) -> None:
     owners: dict[str, list[str]] = {}
     for what, thing, its in every_option():
         for name, usual in its.items():
-            owners.setdefault(name, []).append(f"of the {what} {thing}")
-            if len(owners[name]) == 1:
-                p.add_argument(
-                    f"--{name.replace('_', '-')}",
-                    dest=f"option_{name}",
-                    type=_switch if isinstance(usual, bool) else type(usual),
-                    metavar=name.upper(),
-                    help=f"{owners[name][0]} (default {usual!r})",
-                )
+            owner = f"of the {what} {thing} (default {usual!r})".replace("%", "%%")
+            owners.setdefault(name, []).append(owner)
+    for name in set(owners) - TAKEN:  # Config refuses the others, and says why
+        p.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"option_{name}",
+            metavar=name.upper(),
+            help="; ".join(owners[name]),
+        )
     p.add_argument(
         "--match",
         type=Path,
@@ -115,10 +115,32 @@ def _rounds(p: argparse.ArgumentParser) -> None:
     p.set_defaults(go=_go_rounds)
 
 
-def _switch(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"true or false; got {text!r}")
-    return text.lower() == "true"
+def _own_options(given: argparse.Namespace) -> dict[str, Any]:
+    """The options of rules and opponents that were given, read as the chosen ones'
+    defaults are; those that nobody chosen has stay text, and ``Config`` says whose."""
+    from .learn.config import WITH_OPTIONS
+
+    usual: dict[str, Any] = {}
+    for what, known in WITH_OPTIONS.items():
+        if (name := getattr(given, what)) in known:
+            usual |= known[name].options
+    options: dict[str, Any] = {}
+    for key, text in vars(given).items():
+        name = key.removeprefix("option_")
+        if name == key or text is None:
+            continue
+        sort = type(usual.get(name, ""))
+        try:
+            options[name] = _SWITCH[text.lower()] if sort is bool else sort(text)
+        except (KeyError, ValueError) as e:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is like {usual[name]!r}, its default; got "
+                f"{text!r}"
+            ) from e
+    return options
+
+
+_SWITCH = {"true": True, "false": False}
 
 
 def _plug_in(names: list[str]) -> None:
@@ -169,11 +191,7 @@ def _go_rounds(given: argparse.Namespace) -> int:
 
     named: dict[str, Any]
     named = {f.name: getattr(given, f.name, None) for f in fields(Config)}
-    named["options"] = {
-        name.removeprefix("option_"): value
-        for name, value in vars(given).items()
-        if name.startswith("option_") and value is not None
-    }
+    named["options"] = _own_options(given)
     config = Config(**named)
     if given.match:
         config = _matched(given.match, config)

@@ -68,3 +68,17 @@ class Registry(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+def plain_options(what: str, thing: Any) -> None:
+    """``ValueError`` unless ``thing.options`` are names with defaults that a command
+    line can read: text, a number, True or False."""
+    options = getattr(thing, "options", None)
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{what} has options, a mapping; {thing!r} has {options!r}")
+    for name, default in options.items():
+        if not str(name).isidentifier() or type(default) not in (bool, int, float, str):
+            raise ValueError(
+                f"an option of {what} is a name with a default, which is text, a "
+                f"number or True or False; got {name!r}: {default!r}"
+            )

@@ -11,7 +11,10 @@ import pytest
 pytest.importorskip("torch")
 
 from selfplay_kit.cli import main
+from selfplay_kit.games.deal.scripted import Fair
+from selfplay_kit.learn.cloning import by_scenario, fine_tune, make_sample
 from selfplay_kit.learn.config import Config
+from selfplay_kit.learn.export import kept_views
 from selfplay_kit.learn.filters import FILTERS, REWARDS
 from selfplay_kit.learn.opponents import OPPONENTS
 from selfplay_kit.learn.rounds import RunError, learners, read_rounds, run
@@ -158,9 +161,10 @@ def test_a_script_is_chosen_by_its_name(tmp_path):
     } - {"tiny@0"}
     with pytest.raises(RunError, match="options"):
         run(Config(rounds=0, games=2, opponent="script"), tmp_path)
-    nobody = Config(rounds=0, games=2, opponent="script", options={"script": "nobody"})
     with pytest.raises(ValueError, match="no script called 'nobody'; there are: rand"):
-        run(nobody, tmp_path / "nobody")
+        Config(opponent="script", options={"script": "nobody"})
+    with pytest.raises(ValueError, match="snapshots is 1 or more; got 0"):
+        Config(opponent="past", options={"snapshots": 0})
 
 
 UNKNOWN = {
@@ -194,6 +198,84 @@ def test_an_option_of_something_else_is_refused():
     assert Config(opponent="past").option("snapshots") == 3
 
 
+def test_games_that_are_compared_have_the_learner_in_one_seat(tmp_path):
+    c = Config(rounds=0, games=8, group=2, opponent="script")
+    (played,) = run(c, tmp_path)
+    assert played.metrics["seats"] == [0, 0, 1, 1] * 2
+    assert {len(group) for group in by_scenario(learners(played))} <= {2, 4}
+    for t, mine in zip(played.games(), played.metrics["seats"], strict=True):
+        assert t.players[mine] == "tiny@0"
+        assert t.replay().over
+
+
+@pytest.mark.parametrize("change", [{"opponent": "script"}, {"reward": "second_seat"}])
+@pytest.mark.usefixtures("tidy")
+def test_what_is_exported_is_what_was_learned_from(change, tmp_path):
+    REWARDS.register("second_seat", lambda views: [v.seat for v in views])
+    c = Config(rounds=1, games=24, epochs=1, **change)
+    done = run(c, tmp_path)
+    kept = kept_views(tmp_path, 0)
+    assert len(kept) == done[1].metrics["training"]["kept"] > 0
+    if "opponent" in change:
+        names = {v.transcript.players[v.seat] for v in kept}
+        assert names == {"tiny@0"}
+    else:
+        assert {v.seat for v in kept} == {1} and len(kept) == 24
+
+
+def test_a_partner_and_an_opponent_exclude_each_other(tmp_path):
+    c = Config(rounds=0, games=2, opponent="past")
+    with pytest.raises(RunError, match=r"partner or the opponent 'past'"):
+        run(c, tmp_path / "run", partner=Fair())
+    assert not (tmp_path / "run").exists()
+
+
+class Sloppy(Rule):
+    """A rule with its own options, whatever they are."""
+
+    def __init__(self, **options):
+        self.options = options
+
+    def learn(self, lm, views, rewards, *, config, number, seed, on_step=None):
+        samples = [make_sample(v, lm) for v in views]
+        return fine_tune(lm, samples, epochs=1, seed=seed, on_step=on_step)
+
+
+@pytest.mark.usefixtures("tidy")
+def test_an_option_is_read_as_its_owners_default_is(tmp_path, capsys):
+    RULES.register("first", Sloppy(beta=1, loud=False))
+    RULES.register("second", Sloppy(beta=0.5))
+    asked = [*SMALL, "--games", "2", "--no-preflight"]
+    for rule, beta in (("first", 2), ("second", 0.25)):
+        out = tmp_path / rule
+        words = ["rounds", "--rule", rule, "--beta", str(beta), *asked]
+        assert main([*words, "--out", str(out)]) == 0
+        there = json.loads((out / "config.json").read_text("utf-8"))
+        assert there["options"] == {"beta": beta}
+        assert read_rounds(out)[1].metrics["training"]["kept"] == 4
+    capsys.readouterr()
+    for words, said in {
+        "--rule first --beta 0.5": "--beta is like 1, its default; got '0.5'",
+        "--rule first --loud maybe": "--loud is like False, its default; got 'maybe'",
+        "--rule second --loud true": "loud is of the rule 'first'",
+        "--beta 1": "rule='clone' with opponent='itself' has no option 'beta'",
+    }.items():
+        assert main(["rounds", *words.split(), "--out", str(tmp_path / "no")]) == 1
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("name", ["games", "out", "threads", "lam"])
+@pytest.mark.usefixtures("tidy")
+def test_an_option_that_every_run_has_is_refused(name, capsys):
+    RULES.register("greedy", Sloppy(**{name: 1}))
+    with pytest.raises(ValueError, match=f"an option called {name}.*rename it"):
+        Config(rule="greedy")
+    with pytest.raises(SystemExit):
+        main(["rounds", "--help"])
+    assert "greedy" in capsys.readouterr().out
+
+
 class NoSamples(Rule):
     pass
 
@@ -221,6 +303,8 @@ BROKEN = [
     (RULES, NoOptions(), "lacks it"),
     (RULES, OddLearn(), "takes config, number, on_step, seed by name"),
     (OPPONENTS, object(), "has options"),
+    (RULES, Sloppy(beta=None), "text, a number or True or False; got 'beta': None"),
+    (RULES, Sloppy(**{"a b": 1}), "an option of a rule is a name"),
     (OPPONENTS, FewWords(), "takes config, number, rounds, rng"),
     (FILTERS, lambda views: views, "a filter is a function of"),
     (FILTERS, None, "a filter is a function of"),

@@ -78,6 +78,8 @@ class Config:
                 "games per scenario"
             )
         RULES[self.rule].check(self)
+        if hasattr(OPPONENTS[self.opponent], "check"):
+            OPPONENTS[self.opponent].check(self)
         if self.draw and max(self.draw) > 2 * self.games:
             raise ValueError(
                 f"draw asks for {max(self.draw)} views in a round, and {self.games} "
@@ -94,6 +96,11 @@ class Config:
 
     def _check_options(self) -> None:
         mine = options_of(self)
+        if clash := set(mine) & TAKEN:
+            raise ValueError(
+                f"rule={self.rule!r} or opponent={self.opponent!r} has an option "
+                f"called {', '.join(sorted(clash))}, and so has every run: rename it"
+            )
         for name, value in self.options.items():
             if name not in mine:
                 owners = [
@@ -107,8 +114,10 @@ class Config:
                     f"{name!r}{whose}; it has: {', '.join(mine) or 'none'}"
                 )
             kinds = (int, float) if isinstance(mine[name], float) else type(mine[name])
-            if not isinstance(value, kinds) or (
-                isinstance(value, bool) and not isinstance(mine[name], bool)
+            if (
+                not isinstance(value, kinds)
+                or (isinstance(value, bool) and not isinstance(mine[name], bool))
+                or (isinstance(value, float) and not math.isfinite(value))
             ):
                 raise ValueError(
                     f"the option {name} is like {mine[name]!r}, its default; got "
@@ -117,6 +126,8 @@ class Config:
 
 
 NAMED = {"rule": RULES, "filter": FILTERS, "reward": REWARDS, "opponent": OPPONENTS}
+TAKEN = {f.name for f in fields(Config)}  # no rule or opponent may call its own so
+TAKEN |= set("model objective match out no_preflight plugin threads help".split())
 WITH_OPTIONS = {"rule": RULES, "opponent": OPPONENTS}
 
 

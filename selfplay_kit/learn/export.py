@@ -15,8 +15,9 @@ from pathlib import Path
 
 from ..files import read_json
 from ..lm.endpoint import chat_messages
-from .cloning import View, read_back, views
-from .rounds import Config, RunError, keep, read_rounds
+from .cloning import View, read_back
+from .rounds import Config, RunError, keep, learners, read_rounds
+from .rules import RULES
 
 
 def chat_line(view: View, style: str = "long") -> str:
@@ -53,10 +54,10 @@ def kept_views(folder: str | Path, number: int) -> list[View]:
             + f"; round {number} was asked for"
         )
     config = read_config(folder)
-    if config.rule != "clone":
+    if not getattr(RULES[config.rule], "filters", False):
         raise RunError(
-            f"{folder} was trained by {config.rule}, which keeps no games: every game "
-            "counts there, by its advantage"
+            f"{folder} was trained by {config.rule}, which has no filter: no view "
+            "is kept or left out there"
         )
     if config.filter == "drawn" and number >= len(config.draw):
         raise RunError(
@@ -64,7 +65,7 @@ def kept_views(folder: str | Path, number: int) -> list[View]:
             f"no round learned from round {number}: ask for one from 0 to "
             f"{len(config.draw) - 1}"
         )
-    return keep(config, number + 1, views(rounds[number].games()))
+    return keep(config, number + 1, learners(rounds[number]))
 
 
 def read_config(folder: str | Path) -> Config:

@@ -63,6 +63,12 @@ def paid(all_views: Sequence[View], rewards: Rewards) -> list[Any]:
     return [x if isinstance(x, Fraction) else Fraction(x) for x in found]
 
 
+def rewards_of(name: str, all_views: Sequence[View]) -> Rewards:
+    """What the reward ``name`` pays each view; ``None`` for the rules' own.
+    ``ValueError`` where it is not a finite number for each."""
+    return None if name == "game" else paid(all_views, REWARDS[name](all_views))
+
+
 @_filter
 def above_mean(
     all_views: Sequence[View], rng: random.Random, *, rewards: Rewards = None

@@ -17,13 +17,14 @@ from ..games.base import kind
 from ..games.play import Player
 from ..lm.models import load_model
 from ..lm.player import LMPlayer
-from ..registry import Registry
+from ..registry import Registry, plain_options
 
 
 class Opponents(Protocol):
     """Who sits opposite, chosen by name in ``Config(opponent=...)``."""
 
     options: Mapping[str, Any]  # its own: name and default
+    # check(config) may be left out: ValueError where it can't play under ``config``
 
     def pairings(
         self, config: Any, number: int, rounds: Sequence[Any], rng: random.Random
@@ -50,15 +51,19 @@ class Script:
 
     options: Mapping[str, Any] = {"script": ""}
 
-    def pairings(self, config, number, rounds, rng):
-        """All games against the script (by default the first that the game has)."""
-        players = kind(config.game).players
-        name = config.option("script") or next(iter(players))
-        if name not in players:
+    def check(self, config):
+        """The script must be one of the game's."""
+        players, name = kind(config.game).players, config.option("script")
+        if name and name not in players:
             raise ValueError(
                 f"the game {config.game!r} has no script called {name!r}; there are: "
                 f"{', '.join(players)}"
             )
+
+    def pairings(self, config, number, rounds, rng):
+        """All games against the script (by default the first that the game has)."""
+        players = kind(config.game).players
+        name = config.option("script") or next(iter(players))
         return [(players[name](), config.games // config.group)]
 
 
@@ -80,6 +85,13 @@ class Past:
 
     options: Mapping[str, Any] = {"snapshots": 3}
 
+    def check(self, config):
+        """There is at least one."""
+        if config.option("snapshots") < 1:
+            raise ValueError(
+                f"snapshots is 1 or more; got {config.option('snapshots')}"
+            )
+
     def pairings(self, config, number, rounds, rng):
         """Parts of nearly equal size; in round 0 the learner meets itself."""
         count = config.games // config.group
@@ -100,8 +112,7 @@ CALLED = ("config", "number", "rounds", "rng")
 
 
 def _is_opponent(thing: Any) -> None:
-    if not isinstance(getattr(thing, "options", None), Mapping):
-        raise ValueError(f"an opponent has options, a mapping; {thing!r} has none")
+    plain_options("an opponent", thing)
     if not callable(getattr(thing, "pairings", None)):
         raise ValueError(f"an opponent has pairings(); {thing!r} has none")
     if len(signature(thing.pairings).parameters) != len(CALLED):

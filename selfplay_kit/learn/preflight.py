@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..games.deal.rules import Objective
+from ..games.base import Objective
 from ..games.play import play_games
 from ..lm import adapters
 from ..lm.models import LanguageModel, load_model

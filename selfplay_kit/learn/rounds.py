@@ -42,7 +42,7 @@ from ..lm.weights import sha256
 from ..measure.metrics import summarise
 from .cloning import View, views
 from .config import Config
-from .filters import REWARDS
+from .filters import rewards_of
 from .opponents import pairings
 from .rules import RULES
 from .rules.clone import keep as keep
@@ -109,6 +109,11 @@ def run(
     if partner is None and config.partner_share != 1:
         raise RunError(
             f"partner_share is {config.partner_share}, and this run has no partner"
+        )
+    if partner is not None and config.opponent != "itself":
+        raise RunError(
+            f"a run meets its partner or the opponent {config.opponent!r}: leave one "
+            "of them out"
         )
     folder.mkdir(parents=True, exist_ok=True)
     whole: list[Round] = []
@@ -205,11 +210,16 @@ def _play(config, number, lm, partner, done, progress) -> tuple[list, list]:
             games += play(mine, some, seed=where)
             seats += [None] * len(some)
             continue
-        first = play((mine, other), some[::2], seed=f"{where}/seat 0")
-        second = play((other, mine), some[1::2], seed=f"{where}/seat 1")
-        for i in range(len(some)):
-            games.append((second if i % 2 else first)[i // 2])
-            seats.append(i % 2)
+        # by group: games that are compared have the learner in the same seat
+        mine_at = [i // config.group % 2 for i in range(len(some))]
+        pairs = list(zip(some, mine_at, strict=True))
+        first, second = ([s for s, at in pairs if at == seat] for seat in (0, 1))
+        played = (
+            iter(play((mine, other), first, seed=f"{where}/seat 0")),
+            iter(play((other, mine), second, seed=f"{where}/seat 1")),
+        )
+        games += [next(played[at]) for at in mine_at]
+        seats += mine_at
     return games, seats
 
 
@@ -236,7 +246,7 @@ def kept_counts(folder: str | Path) -> tuple[int, ...]:
 
 
 def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
-    rewards = None if config.reward == "game" else REWARDS[config.reward](sides)
+    rewards = rewards_of(config.reward, sides)
     training = RULES[config.rule].learn(
         lm,
         sides,

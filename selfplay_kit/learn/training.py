@@ -133,7 +133,8 @@ def fine_tune(
             tokens += count
             if on_step:
                 on_step(step + 1, len(batches), losses[-1])
-    return Training(tuple(losses), len(usable), sum(map(len, batches)), tokens)
+    passes = sum(map(len, batches))
+    return Training(tuple(losses), len(usable), passes, tokens, len(samples))
 
 
 @contextmanager

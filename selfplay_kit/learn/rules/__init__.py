@@ -9,12 +9,11 @@ and the command line then know it, its options too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from ...lm.models import LanguageModel, load_model
-from ...registry import Registry
+from ...registry import Registry, plain_options
 from ..cloning import View
 from ..training import (
     Loss,
@@ -69,7 +68,7 @@ class Rule:
         """Change ``lm`` in place; returns what was done."""
         kept = self.samples(lm, views, rewards, config=config, number=number)
         base = load_model(config.base, config.precision) if config.kl else None
-        training = fine_tune(
+        return fine_tune(
             lm,
             kept,
             epochs=config.epochs,
@@ -81,7 +80,6 @@ class Rule:
             loss_of=anchored(base, config.kl, self.loss(config)),
             on_step=on_step,
         )
-        return replace(training, kept=len(kept))
 
 
 def anchored(base: LanguageModel | None, kl: float, by: Any = mean_loss) -> Loss:
@@ -111,8 +109,7 @@ def _is_rule(thing: Any) -> None:
     lacks = [n for n in ("options", "check", "learn") if not hasattr(thing, n)]
     if lacks:
         raise ValueError(f"a rule has {', '.join(lacks)}; {thing!r} lacks it")
-    if not isinstance(thing.options, Mapping):
-        raise ValueError(f"a rule's options are a mapping; got {thing.options!r}")
+    plain_options("a rule", thing)
     names = signature(thing.learn).parameters
     if missing := LEARN - set(names):
         raise ValueError(f"a rule's learn() takes {', '.join(sorted(missing))} by name")

@@ -10,7 +10,7 @@ import random
 from typing import Any
 
 from ..cloning import View, make_sample
-from ..filters import FILTERS, WITHIN
+from ..filters import FILTERS, WITHIN, rewards_of
 from . import Rule
 
 
@@ -42,7 +42,9 @@ class Clone(Rule):
 
 def keep(config: Any, number: int, views: Any, rewards: Any = None) -> list[View]:
     """Those of ``views``, of the round before, that the filter keeps for round
-    ``number`` to learn from; the same ones each time."""
+    ``number`` to learn from; the same ones each time. Without ``rewards`` they are
+    paid as ``config.reward`` says."""
+    rewards = rewards_of(config.reward, views) if rewards is None else rewards
     rng = random.Random(f"{config.seed}/round {number}/filter")
     how = {"count": config.draw[number - 1]} if config.filter == "drawn" else {}
     return FILTERS[config.filter](views, rng, rewards=rewards, **how)
