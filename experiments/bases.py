@@ -9,7 +9,15 @@ from typing import Any
 
 from selfplay_kit.games.deal.rules import OBJECTIVES
 from selfplay_kit.learn.rounds import evaluate
-from selfplay_kit.learn.tiny import RECIPES, Recipe, blank, make_bases, save_base, teach
+from selfplay_kit.learn.tiny import (
+    RECIPES,
+    Recipe,
+    blank,
+    make_base_of,
+    make_bases,
+    save_base,
+    teach,
+)
 from selfplay_kit.lm.models import load_model
 
 from .record import provenance, save
@@ -46,6 +54,7 @@ def make_once(recipe: Recipe, folder: Path) -> None:
 def arguments(p: argparse.ArgumentParser) -> None:
     """What ``python -m experiments bases`` takes."""
     p.add_argument("--out", type=Path, required=True, help="folder for the bases")
+    p.add_argument("--game", help="a base of this game alone, into --out itself")
     p.add_argument(
         "--score-only", action="store_true", help="score the bases that are there"
     )
@@ -53,6 +62,9 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def go(given: argparse.Namespace) -> None:
     """Make the bases (unless they are only to be scored) and score them."""
+    if given.game:
+        make_base_of(given.game, given.out)
+        return
     if not given.score_only:
         make_bases(given.out, tell=lambda line: print(line, flush=True))
     score_bases(given.out)

@@ -472,3 +472,26 @@ def test_a_base_of_the_game_is_made_and_read_back(tmp_path):
     assert lm.encode("[choose] j") == (*lm.encode("[choose]"), *lm.encode("j"))
     games = play_games(LMPlayer(lm), tasks("chicken", "train")[:4], SEMI, seed=0)
     assert all(t.replay().over for t in games)
+
+
+def test_the_shipped_base_plays_rounds_like_any_other(tmp_path):
+    torch = pytest.importorskip("torch")
+    from selfplay_kit import data
+    from selfplay_kit.learn.rounds import Config, run
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    config = Config(
+        game="matrix/stag_hunt",
+        base=str(data.path("tiny/matrix")),
+        rounds=1,
+        games=24,
+        epochs=1,
+        lam=1.0,
+    )
+    first, last = run(config, tmp_path)
+    torch.set_num_threads(before)
+    assert 0.2 < first.metrics["cooperation"]["value"] < 0.8
+    assert first.metrics["abort_rate"]["value"] < 0.2
+    assert {t.task.name for t in last.games()} == {"stag_hunt"}
+    assert all(t.replay().over for t in last.games())

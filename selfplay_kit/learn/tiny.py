@@ -322,7 +322,7 @@ def make_base_of(game: str, folder: Path, **changes: Any) -> LanguageModel:
     """A base that plays ``game`` as a mixture of its scripted players, written into
     ``folder`` with a tokenizer of its own; ``changes`` go to the :class:`Recipe`."""
     recipe = replace(
-        Recipe(f"{game}/0", noise=0.3, steps=600, game=game),
+        Recipe(f"{game}/0", noise=0.3, steps=400, game=game),
         **{"tempers": tuple(kind(game).players)} | changes,
     )
     lm = blank(0, game)
