@@ -9,7 +9,7 @@ from experiments import __main__, intervals
 from experiments.gaps import gaps, jackknife
 from experiments.record import over_seeds, save
 from experiments.said import all_seeded, seeded
-from selfplay_kit.measure.metrics import SHARE, SHARES, bounds_of, seed_interval
+from selfplay_kit.measure.metrics import SHARE, bounds_of, seed_interval
 
 HERE = Path(__file__).resolve().parent.parent
 RECORDED = ("spine", "sweep", "talk", "crossplay", "language", "smollm")
@@ -20,7 +20,7 @@ def test_no_recorded_share_leaves_0_to_1(name):
     made = json.loads((HERE / f"data/reference/{name}.json").read_text("utf-8"))
     count = 0
     for path, number in intervals.numbers(made):
-        share = path[-1][0] in SHARES or path[-1][0] in ("cross", "self")
+        share = bounds_of(path[-1][0]) == SHARE or path[-1][0] in ("cross", "self")
         share &= made.get("transfer", {}).get(path[1][0], {}).get("metric") in (
             None,
             "agreement",

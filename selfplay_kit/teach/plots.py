@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..games.deal.rules import Scenario, max_joint, pareto
-from ..measure.metrics import SHARES
+from ..measure.metrics import SHARE, bounds_of
 
 # Okabe and Ito (2008): distinguishable with every common colour vision.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -149,7 +149,7 @@ def over_rounds(
         ylabel=ylabel or metric.replace("_", " "),
         title=title or f"{metric.replace('_', ' ')} over rounds",
     )
-    if metric in SHARES:
+    if bounds_of(metric) == SHARE:
         share_axis(ax)
     else:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
