@@ -388,9 +388,9 @@ plt.show()
 # a share it is taken on the logit scale, so it stays between 0 and 100 %.
 #
 # And does the warm start *know* more than it shows at temperature 0.7? The rows *at its
-# best temperature*, where they are recorded, tell: that temperature was chosen on the
-# development split, for the warm start and for the last round alike. Compare the climb
-# with those rows before you call it learning.
+# best temperature* tell: that temperature was chosen on the development split, for the
+# warm start and for the last round alike. Compare the climb with those rows before you
+# call it learning.
 
 
 # %%

@@ -158,8 +158,9 @@ plt.show()
 # **Does reward interpolate? It can do little else**: the factor 1 + λ is in the
 # rule. Look at the other panels for what is *learned*.
 #
-# **Where do deals collapse?** Look for the largest step down between neighbours,
-# and for the number of seeds on its two sides before you believe it.
+# **Where do deals collapse? Nowhere.** With five seeds at each λ, deals become rarer
+# below λ = 0. The largest step is printed: the intervals on its two sides overlap.
+# Single runs fall and recover, so one seed at each λ could show an edge that isn't there.
 
 
 # %%
@@ -205,7 +206,7 @@ def draw(ax, group, metric, scale=1):
 # %% [markdown]
 # ### Who says yes?
 #
-# Where deals break down, they had climbed first, and the talk grows long. Why?
+# Below λ = 0 single runs lose deals again after they had climbed. Why?
 # Look at who **proposes first**: it says *yes*. In how many deals does it leave the
 # other just what that one last asked for (`yes_asked`), and what does it get, less
 # what the other gets (`yes_gap`, in points)?
@@ -319,8 +320,9 @@ notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test
 
 # %% [markdown]
 # *The figure: deals and gap over rounds at λ = −0.5; in brackets, the seeds.*
-# **Explain.** With the partners kept, deals stay, at the same λ and with no larger a
-# gap: as far as so few runs can say, it is *whom the filter drops* that breaks them.
+# **Explain.** With the partners kept, nearly all games end in a deal, at the same λ; the
+# gap is about as large (the intervals overlap). As far as so few runs can say, it is
+# *whom the filter drops* that costs deals.
 # What this does not take apart: more views also mean more steps of training.
 #
 # ## The filter
@@ -428,7 +430,8 @@ plt.show()
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 draw(axes[0], "base", "mean_points")
 axes[0].set(ylabel="points per player", title="Points", ylim=(0, None))
-axes[0].legend(loc="best", title="base (seeds)")
+below = {"loc": "outside lower center", "ncols": 4, "title": "base (seeds)"}
+fig.legend(*axes[0].get_legend_handles_labels(), **below)
 draw(axes[1], "base", "yes_asked", 100)
 axes[1].set(ylabel="leave what was asked, % of deals", title="Deals by yes")
 plots.share_axis(axes[1], whole=100)
@@ -478,8 +481,10 @@ print("fewest deals and fewest by yes are the same two:", fewest[0] == fewest[1]
 
 # %% [markdown]
 # *The figure: one mark a run; how many deals it had to begin with, left, how many
-# of them by yes, right, and the points it came to.* Where the printed answer is
-# *True*, these runs can't tell whether deals by yes matter or deals of any kind.
+# of them by yes, right, and the points it came to.* Among the bases, one seed each,
+# those with the fewest deals got least far. One began without any deal by yes and still
+# climbed, further than two that had a few: deals of any kind can start the climb. Nor
+# is it their number alone: with K = 125 the weak base had as few, and got far.
 #
 # Now make one fail, live: a model with random
 # weights. Nothing it says is a legal move, so nothing is kept, and the loop says
@@ -673,9 +678,9 @@ print("checked")
 # - Mean reward is (1 + λ) times the points by the rule; what is learned shows in
 #   points, deals and the gap.
 # - A filter teaches what it keeps, and nothing else. Where it keeps few that said
-#   yes, deals broke down after they had climbed; in a run with them kept, they did not.
-# - The runs that began with the fewest deals got least far, one seed each. Whether
-#   it takes deals *by yes*, or deals, they can't tell.
+#   yes, some runs lost deals again; in three runs with them kept, none did.
+# - Among the bases, those that began with the fewest deals got least far, one seed
+#   each. They did not need deals *by yes*: a base without any climbed too.
 #
 # **Further reading**: Liao, Tomlin and Klein 2024, arXiv:2406.18872 (sections 3
 # and 5: 20 minutes); Anthony, Tian and Barber 2017, *Thinking fast and slow with
