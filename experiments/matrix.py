@@ -3,30 +3,35 @@
 It sits opposite each script in each named game, with and without a prediction first
 (the styles ``scot`` and ``long``; Akata et al. 2025). Each task is played under its two
 labels and their swap, so that a taste for a letter shows as ``first_letter``, not as
-cooperation. A cell's games are a file of their own: the same command goes on.
+cooperation. ``--forced`` lets a small local model that keeps to no form draw between
+the two letters. A cell's games are a file of their own: the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 from itertools import product
+from math import exp
 from pathlib import Path
 from typing import Any
 
 from selfplay_kit.files import write_text
-from selfplay_kit.games.base import SEMI
+from selfplay_kit.games.base import SEMI, Move
 from selfplay_kit.games.matrix.game import Transcript
 from selfplay_kit.games.matrix.players import SCRIPTS
 from selfplay_kit.games.matrix.rules import DILEMMAS, GAMES, best_response, tasks
-from selfplay_kit.games.matrix.text import parse
+from selfplay_kit.games.matrix.text import CHOOSE, PREDICT, parse
 from selfplay_kit.games.play import Player, play_games
 from selfplay_kit.learn.rounds import read_games
+from selfplay_kit.lm.dialogue import dialogue
 from selfplay_kit.measure.metrics import over_scenarios
 
 from .record import provenance, save
 
 STYLES = ("long", "scot")
+_DECIDES = ("model", "temperature", "max_tokens", "forced")
 
 
 def play_cells(
@@ -107,6 +112,51 @@ def numbers(t: Transcript, script: Any) -> dict[str, tuple[float, float]]:
     }
 
 
+class Forced:
+    """A language model that is held to the form: it reads ``[choose]`` as if it had
+    written it, and draws one of the two letters, by the likelihood of the next token
+    alone (in the style ``scot``: a prediction first, likewise). Small models answer
+    this prompt with anything but a choice; so they show at least which they lean to.
+    """
+
+    def __init__(self, lm: Any, temperature: float):
+        self.lm, self.temperature, self.name = lm, temperature, f"{lm.name} forced"
+
+    def sit(self, games: int, *, seed: int | str) -> Forced:
+        """Sit down to a batch; the chance of a move comes from seed and position."""
+        self.seed = seed
+        return self
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def reply(self, positions: Any) -> list[Move]:
+        """One move for each position."""
+        return [Move(self._answer(p)) for p in positions]
+
+    def _answer(self, p: Any) -> str:
+        chance = random.Random(f"{self.seed}/{p.game}/{p.seat}/{len(p.lines)}")
+        said = [t for turn in dialogue(self.lm, p) for t in turn.ids]
+        text = ""
+        for mark in (PREDICT, CHOOSE)[self.lm.style != "scot" :]:
+            text = f"{text} {mark}".lstrip()
+            text += f" {self._letter(said, text, sorted(p.task.labels), chance)}"
+        return text
+
+    def _letter(self, said: list[int], text: str, labels: list[str], chance) -> str:
+        import torch
+
+        ids = [*said, *self.lm.encode(text)]
+        ends = [self.lm.encode(f"{text} {x}")[-1] for x in labels]
+        with torch.inference_mode():
+            row = torch.tensor([ids], device=self.lm.model.device)
+            one, two = self.lm.model(row, logits_to_keep=1).logits[0, -1, ends].tolist()
+        if not self.temperature:
+            return labels[two > one]
+        gap = max(-700.0, min(700.0, (two - one) / self.temperature))
+        return labels[chance.random() >= 1 / (1 + exp(gap))]
+
+
 def sit(model: str, style: str, given: argparse.Namespace) -> Any:
     """The player called ``model``: a model of the kit, or ``endpoint:NAME`` at
     ``--url``; it reads the prompt in ``style``."""
@@ -125,6 +175,8 @@ def sit(model: str, style: str, given: argparse.Namespace) -> Any:
 
     lm = load_model(model)
     lm.style, lm.max_new_tokens = style, given.max_tokens
+    if given.forced:
+        return Forced(lm, given.temperature)
     return LMPlayer(lm, temperature=given.temperature)
 
 
@@ -138,13 +190,14 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--count", type=int, default=4, help="games per cell")
     p.add_argument("--temperature", type=float, default=0.7)
     p.add_argument("--max-tokens", type=int, default=16)
+    p.add_argument("--forced", action="store_true", help="one of the letters, always")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--url", default="http://localhost:8000/v1", help="of an endpoint")
 
 
 def go(given: argparse.Namespace) -> None:
     """Play what is missing and write ``matrix.json``; print it as rows."""
-    decides = {k: getattr(given, k) for k in ("model", "temperature", "max_tokens")}
+    decides = {k: getattr(given, k) for k in _DECIDES}
     decides |= {"seed": given.seed, "count": given.count}
     where = given.out / "config.json"
     if where.exists() and json.loads(where.read_text("utf-8")) != decides:

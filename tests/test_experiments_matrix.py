@@ -8,7 +8,10 @@ pytest.importorskip("torch")
 
 from experiments import __main__ as command
 from experiments import matrix
+from selfplay_kit import data
+from selfplay_kit.games.base import SEMI
 from selfplay_kit.games.matrix.players import SCRIPTS
+from selfplay_kit.games.play import play_games
 
 FEW = {"games": ("prisoners_dilemma", "chicken"), "scripts": ("tit_for_tat", "random")}
 
@@ -58,3 +61,22 @@ def test_one_command_plays_a_model_with_and_without_a_prediction(tmp_path, capsy
     assert "scot chicken random: points" in capsys.readouterr().out
     assert command.main([*line, "--seed", "1"]) == 1
     assert "decided by something else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("style", matrix.STYLES)
+def test_a_model_held_to_the_form_makes_no_invalid_output(style):
+    from selfplay_kit.games.matrix.rules import tasks
+    from selfplay_kit.games.matrix.text import parse
+    from selfplay_kit.lm.models import load_model
+
+    lm = load_model(data.path("tiny/matrix"))
+    lm.style = style
+    some = tasks("chicken", "test")[:2]
+    for temperature in (0.0, 1.0):
+        pair = (matrix.Forced(lm, temperature), SCRIPTS["random"]())
+        games = play_games(pair, some, SEMI, seed=0)
+        assert games == play_games(pair, some, SEMI, seed=0)
+        for t in games:
+            own = [parse(m.text, t.task.labels) for m in t.moves if m.seat == 0]
+            assert len(own) == 10 and not any(r.error for r in own)
+            assert all((r.predicted is not None) == (style == "scot") for r in own)

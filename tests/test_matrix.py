@@ -495,3 +495,46 @@ def test_the_shipped_base_plays_rounds_like_any_other(tmp_path):
     assert first.metrics["abort_rate"]["value"] < 0.2
     assert {t.task.name for t in last.games()} == {"stag_hunt"}
     assert all(t.replay().over for t in last.games())
+
+
+def test_a_person_plays_it_at_the_same_table(tmp_path):
+    pytest.importorskip("ipywidgets")
+    from selfplay_kit.teach.widgets import Seat
+
+    seat = Seat(TitForTat(), game="matrix/chicken", first=1, save_to=tmp_path)
+    for _ in range(10):
+        seat.wait()
+        clicks = seat._chosen.children
+        assert [c.description for c in clicks] == sorted(seat.game.task.labels)
+        clicks[0].click()
+    seat.wait()
+    (t,) = seat.transcripts
+    assert t.settled and t.first == 1 and t.task.name == "chicken"
+    line = (tmp_path / "games.jsonl").read_text("utf-8")
+    assert base.read(line) == t
+
+
+def test_a_server_plays_it_with_a_prediction_first():
+    pytest.importorskip("openai")
+    from selfplay_kit.lm.endpoint import EndpointPlayer
+
+    from .test_endpoint import Server, said
+
+    def copy(n, body):  # what the other chose last, and on the first turn any letter
+        last = body["messages"][-1]["content"]
+        heard = re.search(r"the other player chose (\w)", last)
+        label = heard[1] if heard else re.search(r"choose (\w) or", last)[1]
+        return said(f"[predict] {label} [choose] {label}")
+
+    server = Server(copy)
+    try:
+        player = EndpointPlayer("m", server.url, style="scot", retries=0, timeout=10)
+        pair = (player, SCRIPTS["always_defect"]())
+        games = play_games(pair, tasks("prisoners_dilemma", "test")[:2], SEMI, seed=0)
+    finally:
+        server.close()
+    for t in games:
+        assert t.settled and [a for a, _ in t.played][1:] == [1] * 9
+        right, made = MATRIX.counts(t, SEMI)["predicted"]
+        assert made == 10 and right >= 9
+    assert "First predict" in server.asked[0]["messages"][0]["content"]
