@@ -4,13 +4,16 @@ from the command line; and what breaks their contracts."""
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
 from selfplay_kit.cli import main
+from selfplay_kit.games.base import KINDS
 from selfplay_kit.games.deal.scripted import Fair
 from selfplay_kit.learn.cloning import by_scenario, fine_tune, make_sample
 from selfplay_kit.learn.config import Config
@@ -20,54 +23,19 @@ from selfplay_kit.learn.opponents import OPPONENTS
 from selfplay_kit.learn.rounds import RunError, learners, read_rounds, run
 from selfplay_kit.learn.rules import RULES, Rule
 
-RULE = '''
-from selfplay_kit.learn.cloning import make_sample
-from selfplay_kit.learn.rules import RULES, Rule
+PAGE = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text("utf-8")
 
-class Weighted(Rule):
-    """Imitate every view, as strongly as it was paid."""
-    options = {"floor": 0.5}
 
-    def samples(self, lm, views, rewards, *, config, number):
-        floor = config.option("floor")
-        return [make_sample(v, lm, weight=max(floor, v.reward / 10)) for v in views]
+def example(name):
+    """The block of code that CONTRIBUTING.md has under this name."""
+    return re.search(rf"<!-- {name} -->\n```python\n(.*?)```", PAGE, re.DOTALL)[1]
 
-RULES.register("weighted", Weighted())
-'''
-OPPONENT = """
-from selfplay_kit.games.deal.scripted import Fair, Greedy
-from selfplay_kit.learn.opponents import OPPONENTS
 
-class Pair:
-    options = {"tough": 1}
-
-    def pairings(self, config, number, rounds, rng):
-        tough = config.option("tough")
-        return [(Greedy(), tough), (Fair(), config.games - tough)]
-
-OPPONENTS.register("pair", Pair())
-"""
-REWARD = """
-from selfplay_kit.learn.filters import REWARDS
-
-def even(views):
-    return [-abs(v.transcript.points[0] - v.transcript.points[1]) for v in views]
-
-REWARDS.register("even", even)
-"""
-FILTER = """
-from selfplay_kit.learn.filters import FILTERS
-
-def openers(views, rng, *, rewards=None):
-    return [v for v in views if v.transcript.first == v.seat]
-
-FILTERS.register("openers", openers)
-"""
 PLUGINS = {
-    "rule": ("weighted", RULE, ["--floor", "0.25"]),
-    "opponent": ("pair", OPPONENT, ["--tough", "4"]),
-    "reward": ("even", REWARD, []),
-    "filter": ("openers", FILTER, []),
+    "rule": ("weighted", ["--floor", "0.25"]),
+    "opponent": ("pair", ["--tough", "4"]),
+    "reward": ("even", []),
+    "filter": ("openers", []),
 }
 SMALL = ["--model", "tiny", "--rounds", "2", "--games", "10", "--epochs", "1"]
 
@@ -75,7 +43,7 @@ SMALL = ["--model", "tiny", "--rounds", "2", "--games", "10", "--epochs", "1"]
 @pytest.fixture
 def tidy():
     """What a test registers is gone after it."""
-    registries = (RULES, OPPONENTS, REWARDS, FILTERS)
+    registries = (RULES, OPPONENTS, REWARDS, FILTERS, KINDS)
     before = [dict(r._things) for r in registries]
     modules = set(sys.modules)
     yield
@@ -89,9 +57,9 @@ def tidy():
 @pytest.mark.parametrize("what", PLUGINS)
 @pytest.mark.usefixtures("tidy")
 def test_one_file_is_enough(what, tmp_path, capsys):
-    name, text, more = PLUGINS[what]
+    name, more = PLUGINS[what]
     file = tmp_path / f"my_{what}.py"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(example(what), encoding="utf-8")
     out = tmp_path / "run"
     asked = ["--plugin", str(file), f"--{what}", name, *more, *SMALL]
     assert main(["rounds", *asked, "--no-preflight", "--out", str(out)]) == 0
@@ -118,6 +86,24 @@ def test_one_file_is_enough(what, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["rounds", "--help"])
     assert name in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("tidy")
+def test_a_game_of_ones_own_is_played_learned_and_scored(tmp_path, capsys):
+    file, games = tmp_path / "pie.py", tmp_path / "games.jsonl"
+    file.write_text(example("game"), encoding="utf-8")
+    plug = ["--plugin", str(file), "--split", "train", "--games", "4"]
+    asked = ["play", *plug, "--game", "demand", "half", "--out", str(games)]
+    assert main(asked) == 0 and main(["score", *plug[:2], str(games)]) == 0
+    assert capsys.readouterr().out.count("mean_points           5.000") == 2
+    out = tmp_path / "run"
+    asked = ["--game", "demand", "--opponent", "script", "--filter", "everything"]
+    asked += ["--model", "tiny", "--rounds", "1", "--games", "4", "--out", str(out)]
+    # the tiny model has no word for a number alone: it never makes a move
+    assert main(["rounds", "--plugin", str(file), "--no-preflight", *asked]) == 1
+    assert "no sample to learn from" in capsys.readouterr().err
+    [first] = read_rounds(out)
+    assert all(t.aborted and t.kind == "demand" for t in first.games())
 
 
 @pytest.mark.usefixtures("tidy")
