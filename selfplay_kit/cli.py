@@ -156,7 +156,8 @@ def _plug_in(names: list[str]) -> None:
         where = Path(name).resolve()
         if not where.is_file():
             raise ValueError(f"--plugin is a module or a file; there is no {where}")
-        module = f"selfplay_plugin_{where.stem}"
+        digest = hashlib.sha256(str(where).encode()).hexdigest()[:8]
+        module = f"selfplay_plugin_{where.stem}_{digest}"
         if module in sys.modules:
             continue
         spec = importlib.util.spec_from_file_location(module, where)

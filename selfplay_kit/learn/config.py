@@ -139,6 +139,12 @@ def options_of(config: Config) -> dict[str, Any]:
     return found
 
 
+def chosen(config: Config) -> list[tuple[str, Any]]:
+    """What the names in ``config`` stand for, by the field: the game, the rule, ..."""
+    named = [(name, known[getattr(config, name)]) for name, known in NAMED.items()]
+    return [("game", kind(config.game)), *named]
+
+
 def every_option() -> list[tuple[str, str, dict[str, Any]]]:
     """What each registered rule and opponent has for options: field, name, options."""
     return [

@@ -18,6 +18,7 @@ alone. One program writes at a time.
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import time
@@ -41,7 +42,7 @@ from ..lm.report import weights_hash
 from ..lm.weights import sha256
 from ..measure.metrics import summarise
 from .cloning import View, views
-from .config import Config
+from .config import Config, chosen
 from .filters import rewards_of
 from .opponents import pairings
 from .rules import RULES
@@ -298,6 +299,8 @@ def _claim(
     wanted["base_weights"] = base.report.weights_hash
     wanted["prompt"] = prompt_digest(base, config.game)
     wanted["max_new_tokens"] = base.max_new_tokens
+    if plugins := own_code(config):
+        wanted["plugins"] = plugins
     if partner is not None:
         wanted["partner"] = partner.name
     where = folder / "config.json"
@@ -320,7 +323,7 @@ def _claim(
     there = usual | {name: wanted[name] for name in later} | there
     differs = [
         f"{key}: {there.get(key)!r} there, {value!r} asked"
-        for key, value in ({"partner": None} | wanted).items()
+        for key, value in ({"partner": None, "plugins": None} | wanted).items()
         if key not in free and there.get(key) != value
     ]
     if differs:
@@ -329,6 +332,25 @@ def _claim(
             "Nothing was touched. Choose another folder, or ask for the "
             "configuration that is there."
         )
+
+
+def own_code(config: Config) -> dict[str, str]:
+    """What of ``config`` is not the kit's, with the hash of the file that it is from:
+    with that, too, a folder is held against what is asked. A thing without a file, as
+    in a notebook, has no hash."""
+    things = {
+        f"{what} {getattr(config, what)}": named for what, named in chosen(config)
+    }
+    plugins = {}
+    for name, thing in things.items():
+        code = thing if hasattr(thing, "__qualname__") else type(thing)
+        if code.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            continue
+        try:
+            plugins[name] = sha256(Path(inspect.getfile(code)))
+        except (TypeError, OSError):
+            plugins[name] = "no file"
+    return plugins
 
 
 def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
