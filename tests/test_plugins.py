@@ -84,7 +84,7 @@ def test_one_file_is_enough(what, tmp_path, capsys):
     # and a second call goes on from what is there
     assert main(["rounds", *asked, "--no-preflight", "--out", str(out)]) == 0
     assert list(there["plugins"]) == [f"{what} {name}"]
-    file.write_text(text + "# changed\n", encoding="utf-8")
+    file.write_text(example(what) + "# changed\n", encoding="utf-8")
     assert main(["rounds", *asked, "--no-preflight", "--out", str(out)]) == 1
     assert "another configuration (plugins: " in capsys.readouterr().err
     with pytest.raises(SystemExit):
@@ -270,7 +270,7 @@ def test_an_option_that_every_run_has_is_refused(name, capsys):
 def test_two_files_of_one_name_are_both_imported(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        text = FILTER.replace('"openers"', f'"{name}"')
+        text = example("filter").replace('"openers"', f'"{name}"')
         (tmp_path / name / "mine.py").write_text(text, encoding="utf-8")
     files = [str(tmp_path / name / "mine.py") for name in ("one", "two")]
     plugins = [word for file in files for word in ("--plugin", file)]
