@@ -43,7 +43,7 @@ def play(task, *labels, first=0, objective=SEMI):
     return game
 
 
-def test_the_prisoners_dilemma_pays_what_akata_et_al_have():
+def test_what_the_prisoners_dilemma_pays():
     assert [PD.pays(a, b) for a, b in product((0, 1), repeat=2)] == [
         (8, 8),
         (0, 10),

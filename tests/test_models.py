@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from selfplay_kit import data  # noqa: E402
 from selfplay_kit.cli import main  # noqa: E402
 from selfplay_kit.learn import tiny  # noqa: E402
 from selfplay_kit.lm import adapters  # noqa: E402
@@ -177,3 +178,10 @@ def test_the_command_takes_one_thread_for_tiny_models_alone(
     out = ["--games", "1", "--out", str(tmp_path / "games.jsonl")]
     assert main([*asked, "play", *players, *out]) == ("no-such-model" in players)
     assert seen == told
+
+
+def test_every_shipped_tiny_base_has_a_name():
+    shipped = {f.parent.name for f in data.path("tiny").glob("*/config.json")}
+    assert len(shipped) >= 5
+    for name in shipped:
+        assert load_model(f"tiny-{name}").report.origin == "the kit's own"

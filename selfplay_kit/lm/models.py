@@ -29,10 +29,10 @@ from .report import weights_hash as weights_hash  # notebooks find it here, too
 
 BUILT_IN = {
     "tiny": "tiny/weak",
-    "tiny-weak": "tiny/weak",
-    "tiny-middling": "tiny/middling",
-    "tiny-clean": "tiny/clean",
-    "tiny-talk": "tiny/talk",
+    **{
+        f"tiny-{config.parent.name}": f"tiny/{config.parent.name}"
+        for config in sorted(data.path("tiny").glob("*/config.json"))
+    },
     "smollm2-135m-q4_1-warm": "smollm2/adapter",
 }
 HUB = {
