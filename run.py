@@ -45,7 +45,7 @@ NEWEST = (3, 14)  # what constraints.txt has wheels for, beginning with 3.11
 # The largest recorded peaks, rounded up (data/reference/binder.json: server and kernel
 # of notebooks 03 to 05 and 11; smollm.json: SmolLM2 at play in fp32). A test holds
 # them to it.
-TINY_GB, SMOLLM_GB = 2, 5
+TINY_GB, SMOLLM_GB = 2, 4
 TUTORIAL = ["00", "01", "02", "03", "04", "05"]  # the first three need no torch
 EXTRAS = {
     "tutorial": ("lm", "notebooks"),

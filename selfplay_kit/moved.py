@@ -33,6 +33,9 @@ MOVED |= {
     "policy": "learn.rules.policy_gradient",
 }
 
+# What has left its module for another room, and where it is now.
+SPLIT = {"crossplay": ("learn.response", ("best_response", "identity"))}
+
 
 class Moved(MetaPathFinder, Loader):
     """Finds a module of the first edition where it is now."""
@@ -45,7 +48,11 @@ class Moved(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> Any:
         """The module itself, not a copy."""
-        module = import_module(f"{__package__}.{MOVED[spec.name.partition('.')[2]]}")
+        old = spec.name.partition(".")[2]
+        module = import_module(f"{__package__}.{MOVED[old]}")
+        home, names = SPLIT.get(old, ("", ()))
+        for name in names:
+            setattr(module, name, getattr(import_module(f"{__package__}.{home}"), name))
         self.own = module.__spec__
         return module
 

@@ -218,6 +218,8 @@ def test_the_modules_of_the_first_edition_are_found_under_their_old_names():
             pytest.skip(f"needs {e.name}")
         assert importlib.import_module(f"selfplay_kit.{old}") is module
         assert module.__name__ == module.__spec__.name == f"selfplay_kit.{new}"
+    assert importlib.import_module("selfplay_kit.crossplay").best_response
+    assert importlib.import_module("selfplay_kit.cloning").above_mean
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("selfplay_kit.no_such_module")
 
