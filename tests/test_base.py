@@ -113,3 +113,30 @@ def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="called 'path' already"):
         things.register("path", object())
     assert things["path"].__name__ == "Path" and len(things) == 2
+
+
+@pytest.mark.parametrize("name", list(base.KINDS))
+def test_cross_play_comparison_and_viewer_work_for_every_game(name):
+    pytest.importorskip("ipywidgets")
+    from selfplay_kit.measure.compare import paired
+    from selfplay_kit.measure.crossplay import matrix
+    from selfplay_kit.teach.watch import Viewer
+    from selfplay_kit.teach.widgets import Seat
+
+    kind = base.kind(name)
+    one, two = (kind.players[n]() for n in list(kind.players)[:2])
+    tasks = list(kind.tasks(kind.splits[0]))[:4]
+    met = matrix({"one": one, "two": two}, tasks, base.SEMI, seed=0)
+    assert met["one"]["two"]["row"]["value"] == met["two"]["one"]["column"]["value"]
+    games = [play_games((one, p), tasks, base.SEMI, seed=0) for p in (one, two)]
+    found = paired(*games, kind.metrics[0])
+    assert found["value"] == pytest.approx(found["a"] - found["b"])
+    seen = Viewer(games[0])
+    seen.step(2)
+    assert "Moves 1 to 2" in seen._body.value
+    assert games[0][0].summary().splitlines()[0][:20] in seen.still()
+    seat = Seat(two, tasks[0], base.COOP, first=1)
+    seat.wait()
+    assert seat.game.moves[0].seat == 1
+    seat.give_up()
+    assert len(seat.transcripts) == 1 and seat.transcripts[0].aborted
