@@ -46,8 +46,13 @@ class Registry(Mapping[str, Any]):
             )
         if name in self and self._things.get(name) is not thing:
             raise ValueError(f"there is a {self.what} called {name!r} already")
-        self.check(thing)
-        self._things[name] = thing
+        before = dict(self._things)
+        self._things[name] = thing  # a check may ask for it by name
+        try:
+            self.check(thing)
+        except BaseException:
+            self._things = before
+            raise
         return thing
 
     def __getitem__(self, name: str) -> Any:

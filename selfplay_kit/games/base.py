@@ -135,24 +135,6 @@ class Seen:
         return ()
 
 
-class Scored:
-    """What transcripts with points have in common."""
-
-    __slots__ = ()
-    objective: Objective
-    points: tuple[float, float]
-
-    @property
-    def rewards(self) -> tuple[float, float]:
-        """Rewards (R1, R2) under this game's objective."""
-        return self.objective.rewards(*self.points)
-
-    @property
-    def exact(self) -> tuple[Fraction, Fraction]:
-        """The rewards without rounding."""
-        return self.objective.exact(*self.points)
-
-
 class Position(Protocol):
     """All that one seat may see; it knows how it reads in each prompt style."""
 

@@ -10,12 +10,12 @@ games at once, in ``play``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ...files import json_line, legible
-from ..base import Line, Move, Objective, Scored
+from ..base import Line, Move, Objective
+from ..record import Record, is_a, numbers, of_move, read_move, read_seat
 from .protocol import ERRORS, MAX_MOVES, MAX_TRIES, Position, Reading, parse, share_text
 from .rules import Scenario, Share
 
@@ -166,10 +166,11 @@ def lines_for(seat: int, moves: tuple[Move, ...]) -> tuple[Line, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript(Scored):
+class Transcript(Record):
     """The record of one game. ``points`` are (X, Y); rewards follow from them."""
 
     kind: ClassVar[str] = "deal"
+    outcome: ClassVar[tuple[str, ...]] = ("points", "agreed", "aborted")
 
     scenario: Scenario
     objective: Objective
@@ -224,30 +225,6 @@ class Transcript(Scored):
             f"{end}, {self.points[0]} and {self.points[1]} points."
         )
 
-    def replay(self) -> Game:
-        """Play the recorded outputs again, from nothing but their texts.
-
-        Raises ``ValueError`` if they don't lead to the recorded result.
-        """
-        game = Game(self.scenario, self.objective, self.first)
-        for i, move in enumerate(self.moves):
-            if game.over:
-                raise ValueError(f"move {i} comes after the end of the game")
-            game = game.submit(replace(move, seat=None, error=None))
-            if (game.moves[-1].seat, game.moves[-1].error) != (move.seat, move.error):
-                raise ValueError(
-                    f"move {i} is recorded as seat {move.seat}, error {move.error}; "
-                    f"it replays as seat {game.moves[-1].seat}, "
-                    f"error {game.moves[-1].error}"
-                )
-        got = (game.over, game.points, game.agreed, game.aborted)
-        if got != (True, self.points, self.agreed, self.aborted):
-            raise ValueError(
-                "the transcript records (over, points, agreed, aborted) = "
-                f"{(True, self.points, self.agreed, self.aborted)}; it replays as {got}"
-            )
-        return game
-
     def to_json(self) -> str:
         """One line of JSON; :meth:`from_json` is its inverse."""
         return json_line(
@@ -256,15 +233,7 @@ class Transcript(Scored):
                 "values": self.scenario.values,
                 "lambda": self.objective.lam,
                 "first": self.first,
-                "moves": [
-                    {"seat": m.seat, "text": m.text, "error": m.error}
-                    | {
-                        name: value
-                        for name in ("tokens", "logprobs", "temperature")
-                        if (value := getattr(m, name)) is not None
-                    }
-                    for m in self.moves
-                ],
+                "moves": [of_move(m) for m in self.moves],
                 "points": self.points,
                 "agreed": self.agreed,
                 "aborted": self.aborted,
@@ -287,17 +256,17 @@ class Transcript(Scored):
     def from_record(cls, d: dict[str, Any]) -> Transcript:
         """Read what a line of JSON holds; ``ValueError`` says what is wrong with it."""
         try:
-            a, b = (_numbers(d, "values", some) for some in d["values"])
-            x, y = _numbers(d, "points")
-            names = tuple(_is(n, str, "a name in players") for n in d["players"])
+            a, b = (numbers(d, "values", some) for some in d["values"])
+            x, y = numbers(d, "points")
+            names = tuple(is_a(n, str, "a name in players") for n in d["players"])
             return cls(
-                scenario=Scenario(_numbers(d, "counts"), (a, b)),
-                objective=Objective(_is(d["lambda"], (int, float), "lambda")),
-                first=_seat(d["first"], "first"),
-                moves=tuple(_move(m, n) for n, m in enumerate(d["moves"])),
+                scenario=Scenario(numbers(d, "counts"), (a, b)),
+                objective=Objective(is_a(d["lambda"], (int, float), "lambda")),
+                first=read_seat(d["first"], "first"),
+                moves=tuple(read_move(m, n, ERRORS) for n, m in enumerate(d["moves"])),
                 points=(x, y),
-                agreed=_is(d["agreed"], bool, "agreed"),
-                aborted=_is(d["aborted"], bool, "aborted"),
+                agreed=is_a(d["agreed"], bool, "agreed"),
+                aborted=is_a(d["aborted"], bool, "aborted"),
                 players=(names[0], names[1]),
                 seed=d["seed"],
             )
@@ -306,59 +275,3 @@ class Transcript(Scored):
             raise ValueError(
                 f"not a transcript line ({type(e).__name__}: {e}): {given!r}"
             ) from e
-
-
-def _move(m: dict[str, Any], number: int) -> Move:
-    """A recorded move; what has another type than it was written with (``null``, NaN
-    after a way through a table) is named."""
-    place, error = f"move {number}", m["error"]
-    if error is not None and error not in ERRORS:
-        raise ValueError(f"the error of {place} is {json.dumps(error)}, no known one")
-    tokens = m.get("tokens")
-    return Move(
-        text=_is(m["text"], str, f"the text of {place}"),
-        tokens=None if tokens is None else _numbers(m, "tokens"),
-        seat=None if m["seat"] is None else _seat(m["seat"], f"the seat of {place}"),
-        error=error,
-        logprobs=_optional(m, "logprobs", place),
-        temperature=_optional(m, "temperature", place),
-    )
-
-
-def _optional(m: dict[str, Any], name: str, place: str) -> Any:
-    """What only a language model's move has: a number, or as many as tokens."""
-    value = m.get(name)
-    if not isinstance(value, list):
-        return None if value is None else _is(value, (int, float), f"{name} of {place}")
-    what = f"one of the {name} of {place}"
-    numbers = tuple(_is(x, (int, float), what) for x in value)
-    if len(numbers) != len(m.get("tokens") or ()):
-        raise ValueError(f"{place} has {len(numbers)} {name}, not one for each token")
-    return numbers
-
-
-_KINDS = {str: "text", bool: "true or false", (int, float): "a number"}
-
-
-def _is(value: Any, kind: Any, what: str) -> Any:
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        given = json.dumps(value)
-        raise ValueError(f"{what} is {given[:40]}, where {_KINDS[kind]} is expected")
-    return value
-
-
-def _seat(value: Any, what: str) -> int:
-    if value not in (0, 1):
-        raise ValueError(
-            f"{what} is {json.dumps(value)[:40]}, where seat 0 or 1 is expected"
-        )
-    return int(value)
-
-
-def _numbers(d: dict[str, Any], key: str, some: Iterable[Any] | None = None) -> tuple:
-    """The whole numbers at ``key``, also where a table made 3.0 of 3."""
-    found = tuple(d[key] if some is None else some)
-    for n in found:
-        if n != _is(n, (int, float), f"a number in {key}") // 1:
-            raise ValueError(f"{key} holds {n}, where whole numbers are expected")
-    return tuple(map(int, found))

@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from ...files import json_line, legible
-from ..base import Counts, Line, Move, Objective, Scored
+from ..base import Counts, Line, Move, Objective
+from ..record import Record, of_move, read_move
 from .rules import DILEMMAS, Matrix, equilibria
-from .text import Position, Reading, parse
+from .text import ERRORS, Position, Reading, parse
 
 MAX_TRIES = 5  # as in Deal or No Deal
 
@@ -130,7 +131,7 @@ def lines_for(seat: int, moves: tuple[Move, ...], task: Matrix) -> tuple[Line, .
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript(Scored):
+class Transcript(Record):
     """The record of one game. ``points`` are over all rounds."""
 
     kind: ClassVar[str] = "matrix"
@@ -175,35 +176,10 @@ class Transcript(Scored):
             f"{end}{self.points[0]} and {self.points[1]} points."
         )
 
-    def replay(self) -> Game:
-        """Play the recorded outputs again, from nothing but their texts; ``ValueError``
-        if they don't lead to the recorded result."""
-        game = Game(self.task, self.objective, self.first)
-        for i, move in enumerate(self.moves):
-            if game.over:
-                raise ValueError(f"move {i} comes after the end of the game")
-            game = game.submit(replace(move, seat=None, error=None))
-            last = game.moves[-1]
-            if (last.seat, last.error) != (move.seat, move.error):
-                raise ValueError(
-                    f"move {i} is recorded as seat {move.seat}, error {move.error}; it "
-                    f"replays as seat {last.seat}, error {last.error}"
-                )
-        got = (game.over, game.points, game.aborted)
-        if got != (True, self.points, self.aborted):
-            raise ValueError(
-                "the transcript records (over, points, aborted) = "
-                f"{(True, self.points, self.aborted)}; it replays as {got}"
-            )
-        return game
-
     def to_json(self) -> str:
         """One line of JSON, which ``games.base.read`` reads."""
         task = {k: getattr(self.task, k) for k in Matrix.__slots__}
-        moves = [
-            {k: v for k in Move.__slots__ if (v := getattr(m, k)) is not None}
-            for m in self.moves
-        ]
+        moves = [of_move(m) for m in self.moves]
         head = {"game": self.kind, "task": task, "lambda": self.objective.lam}
         names = ("first", "points", "aborted", "players", "seed")
         return json_line(head | {"moves": moves} | {k: getattr(self, k) for k in names})
@@ -219,7 +195,7 @@ def read(d: dict[str, Any]) -> Transcript:
             task=Matrix(given["name"], tuple(rows), labels, rounds),  # type: ignore[arg-type]
             objective=Objective(d["lambda"]),
             first=d["first"],
-            moves=tuple(_move(m) for m in d["moves"]),
+            moves=tuple(read_move(m, n, ERRORS) for n, m in enumerate(d["moves"])),
             points=tuple(d["points"]),  # the replay tells whether they are right
             aborted=d["aborted"],
             players=tuple(d["players"]),
@@ -234,21 +210,6 @@ def read(d: dict[str, Any]) -> Transcript:
     if [*map(type, t.players)] != [str, str]:
         raise ValueError(f"players are two names; got {t.players!r:.80}")
     return t
-
-
-def _move(m: dict[str, Any]) -> Move:
-    lists = {k: tuple(m[k]) for k in ("tokens", "logprobs") if k in m}
-    fields: dict[str, Any] = m | lists
-    move = Move(**fields)
-    if not isinstance(move.text, str):
-        raise TypeError(f"the text of a move is {move.text!r:.40}")
-    if {*map(type, lists.get("tokens", ()))} - {int} or {
-        *map(type, lists.get("logprobs", ()))
-    } - {int, float}:
-        raise TypeError("tokens and log-probabilities are numbers")
-    if "logprobs" in lists and len(lists["logprobs"]) != len(lists.get("tokens", ())):
-        raise ValueError("a move has one log-probability for each token")
-    return move
 
 
 METRICS = (
