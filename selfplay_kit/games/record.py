@@ -81,9 +81,7 @@ def read_move(m: dict[str, Any], number: int, errors: Container[str]) -> Move:
     return Move(
         text=is_a(m["text"], str, f"the text of {place}"),
         tokens=None if tokens is None else numbers(m, "tokens"),
-        seat=None
-        if m["seat"] is None
-        else read_seat(m["seat"], f"the seat of {place}"),
+        seat=None if by is None else read_seat(by, f"the seat of {place}"),
         error=error,
         logprobs=_optional(m, "logprobs", place),
         temperature=_optional(m, "temperature", place),
@@ -94,9 +92,8 @@ def _optional(m: dict[str, Any], name: str, place: str) -> Any:
     """What only a language model's move has: a number, or as many as tokens."""
     value = m.get(name)
     if not isinstance(value, list):
-        return (
-            None if value is None else is_a(value, (int, float), f"{name} of {place}")
-        )
+        what = f"{name} of {place}"
+        return None if value is None else is_a(value, (int, float), what)
     what = f"one of the {name} of {place}"
     each = tuple(is_a(x, (int, float), what) for x in value)
     if len(each) != len(m.get("tokens") or ()):
