@@ -9,7 +9,7 @@ takes those of ``spine`` where the configuration is the same. What
 ``groups``    group: {label: name of a variant}; one variant may stand in several
 ``variants``  name: {
                   ``changes``: what differs from the standard run,
-                  ``commit``: what it was made on,
+                  ``commit``: of the code that counted its games; they can be older,
                   ``seeds``: the seeds played,
                   ``stopped``: {seed: why it could learn no more}, mostly empty,
                   ``rounds``: {metric: one list for each seed, a value a round},

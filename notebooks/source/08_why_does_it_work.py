@@ -98,8 +98,8 @@ print(f"checked on {len(splits)} splits at {len(lambdas)} values of λ")
 # ### Run
 #
 # What the last round does on scenarios of the test split, which no round has seen.
-# Small dots are the seeds and bars 95 % t intervals between them (of shares on the
-# logit scale); an open circle is one seed, without an interval.
+# Small dots are the five seeds and bars 95 % t intervals between them (of shares on
+# the logit scale).
 #
 # The lines are exact: a full split by chance; the Nash deal, of largest product of
 # *rewards* (only deals that leave neither side below 0; where there is none, no
@@ -391,8 +391,8 @@ for seed, shares in enumerate(arms("filter")["top_quarter"]["rounds"]["yes_kept"
 #
 # K, the games a round; from which model each round goes on; how hard it trains.
 # **Predict** the order before you look. All are scored on the test split at
-# temperature 1. What is recorded is drawn; `python -m experiments sweep` plays the
-# rest, warmer and colder play among it.
+# temperature 1. At temperature 2 the run stopped early: a round kept nothing to learn
+# from. `python -m experiments sweep` plays all of them again.
 
 # %% alt="Points of the last round on the test split for every variant of K, training, start and temperature"
 WORDS = {"games": "K = ", "continue_from": "each round from the "}
@@ -423,7 +423,7 @@ plt.show()
 #
 # The paper names two models that scored too rarely to start. Here are bases of
 # our own that know less than *weak*: cloned from scripts for far fewer steps than
-# the kit's bases (*steps-…*), or made clumsier (*clumsy*), as far as recorded.
+# the kit's bases (*steps-…*), or made clumsier (*clumsy*).
 # **Predict**: which of them still climb?
 
 # %% alt="Points over rounds from every base, and the share of deals in which the first proposal answers what was asked"
