@@ -100,3 +100,10 @@ def test_a_number_without_an_interval_is_drawn_without_one(found):
     ax = plots.intervals(dict(zip("abc", found, strict=False)))
     assert [t.get_text() for t in ax.get_yticklabels()] == list("abc")[: len(found)]
     ax.figure.canvas.draw()
+
+
+def test_no_two_curves_of_a_figure_look_alike():
+    ax = plots.curve(None, [0, 1], label="0")
+    for k in range(1, 14):
+        plots.curve(ax, [0, 1], k=k, label=str(k))
+    assert len({(x.get_color(), x.get_marker()) for x in ax.lines}) == 14

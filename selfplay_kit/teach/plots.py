@@ -112,8 +112,8 @@ def curve(
         x,
         y,
         color=CYCLE[k % 7],
-        ls=DASHES[k % 7],
-        marker=MARKERS[k % 7],
+        ls=DASHES[(k + 2 * (k // 7)) % 7],  # an eighth line is no copy of the first
+        marker=MARKERS[(k + 3 * (k // 7)) % 7],
         ms=4,
         label=label,
     )
