@@ -26,7 +26,6 @@ from selfplay_kit.games.deal.rules import COOP, Objective, scenarios
 from selfplay_kit.games.play import play_games
 from selfplay_kit.learn.response import best_response
 from selfplay_kit.learn.rounds import Config, Round, evaluate, run
-from selfplay_kit.learn.tiny import Recipe
 from selfplay_kit.lm.models import LanguageModel, load_model
 from selfplay_kit.lm.player import LMPlayer
 from selfplay_kit.measure.metrics import (
@@ -42,7 +41,7 @@ from selfplay_kit.measure.talk import (
     statement_metrics,
 )
 
-from .bases import make_once
+from .bases import Recipe, make_once
 from .record import over_seeds, provenance, save
 
 TEMPERATURES = (1.0, 0.5, 0.3, 0.1, 0.02)

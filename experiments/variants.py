@@ -12,9 +12,8 @@ from typing import Any
 
 from selfplay_kit.games.deal.rules import OBJECTIVES
 from selfplay_kit.learn.rounds import Config, kept_counts
-from selfplay_kit.learn.tiny import Recipe
 
-from .bases import make_once
+from .bases import Recipe, make_once
 
 LAMBDAS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -65,6 +65,10 @@ class Registry(Mapping[str, Any]):
             )
         return self._things[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """What is called ``name``; ``default`` where nothing is."""
+        return self[name] if name in self else default
+
     def __contains__(self, name: object) -> bool:
         return name in self._things or name in self.homes
 

@@ -113,6 +113,7 @@ def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="called 'path' already"):
         things.register("path", object())
     assert things["path"].__name__ == "Path" and len(things) == 2
+    assert things.get("one") is one and things.get("two", 2) == 2
 
 
 @pytest.mark.parametrize("name", list(base.KINDS))

@@ -168,7 +168,7 @@ def test_a_model_is_known_by_its_weights_and_how_it_is_asked(tiny_base, out, cap
 
 
 def test_an_endpoint_is_known_by_its_address_and_settings_and_no_secret_is_kept(out):
-    from selfplay_kit import cli as command
+    from selfplay_kit.cli import play as command
     from selfplay_kit.lm.endpoint import EndpointPlayer
 
     one = EndpointPlayer("m", "https://me:sk-secret@host:1/v1?key=sk-secret")

@@ -120,6 +120,7 @@ def test_an_unknown_arm_is_an_error(tmp_path):
 
 
 def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
+    from experiments import bases
     from selfplay_kit.games.deal.phrasebook import hear
     from selfplay_kit.learn import tiny
     from selfplay_kit.learn.cloning import IGNORE
@@ -128,7 +129,7 @@ def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
     counts = {i for i, w in enumerate(words) if w[0].isdigit() and " " in w}
     games = tiny.script_games(20, "drill", tempers=("teller",), slip=0.0)
     for t in games:
-        sample = tiny._first_demand(t, lm, counts)
+        sample = bases._first_demand(t, lm, counts)
         learned = " ".join(words[x] for x in sample.labels if x != IGNORE)
         said = hear(t.moves[2].text)
         share = hear(learned).mine
@@ -138,13 +139,13 @@ def test_the_drill_has_loss_on_the_three_counts_of_the_first_demand_alone(lm):
 
 
 def test_a_drill_trains_and_is_a_function_of_its_seed(tiny_base):
-    from selfplay_kit.learn import tiny
+    from experiments import bases
     from selfplay_kit.lm.models import load_model, weights_hash
 
     found = set()
     for seed in (1, 1, 2):
         lm = load_model(tiny_base)
-        training = tiny.drill(lm, seed, steps=2, batch=8)
+        training = bases.drill(lm, seed, steps=2, batch=8)
         assert len(training.losses) == 2
         found.add(weights_hash(lm.model))
     assert len(found) == 2 and load_model(tiny_base).report.weights_hash not in found

@@ -463,7 +463,7 @@ def test_the_tiny_models_words_cover_all_that_is_said():
 
 def test_a_base_of_the_game_is_made_and_read_back(tmp_path):
     pytest.importorskip("torch")
-    from selfplay_kit.learn.tiny import make_base_of
+    from experiments.bases import make_base_of
     from selfplay_kit.lm.models import load_model
     from selfplay_kit.lm.player import LMPlayer
 

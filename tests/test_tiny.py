@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from experiments import bases  # noqa: E402
 from selfplay_kit.games.deal import phrasebook, scripted  # noqa: E402
+from selfplay_kit.games.deal.kind import DEAL  # noqa: E402
 from selfplay_kit.games.deal.protocol import ERRORS, parse, propose  # noqa: E402
 from selfplay_kit.games.deal.rules import SEMI, scenarios  # noqa: E402
 from selfplay_kit.games.play import play_games  # noqa: E402
@@ -144,7 +146,7 @@ def test_a_slipping_player_is_never_wrong_twice_running():
 @given(strategies.games(over=False), st.integers(0, 99))
 def test_a_slip_is_an_output(game, seed):
     if not game.over:
-        text = tiny._slip(game.position(), random.Random(seed))
+        text = DEAL.slip(game.position(), random.Random(seed))
         assert isinstance(text, str) and game.submit(text)
 
 
@@ -154,7 +156,7 @@ def test_a_slip_is_an_output(game, seed):
 def test_lessons_lower_the_loss_and_are_reproducible():
     from .conftest import small_model
 
-    done = [tiny.literate(lm, 1, steps=12, batch=8) for lm in map(small_model, (0, 0))]
+    done = [bases.literate(lm, 1, steps=12, batch=8) for lm in map(small_model, (0, 0))]
     assert done[0] == done[1] and len(done[0].losses) == 12
     assert done[0].losses[-1] < 0.8 * done[0].losses[0]
 
@@ -162,7 +164,7 @@ def test_lessons_lower_the_loss_and_are_reproducible():
 def test_a_base_is_saved_in_half_precision_and_loads_as_it_was(tmp_path):
     lm = tiny.blank(4)
     before = weights_hash(lm.model)
-    tiny.save_base(lm, tmp_path / "base")
+    bases.save_base(lm, tmp_path / "base")
     lm.tokenizer.save_pretrained(tmp_path / "base")
     assert weights_hash(lm.model) == before, "saving changes nothing"
     back = load_model(tmp_path / "base")
@@ -172,13 +174,13 @@ def test_a_base_is_saved_in_half_precision_and_loads_as_it_was(tmp_path):
         assert torch.equal(kept, weight.half().float())
     size = (tmp_path / "base" / "model.safetensors").stat().st_size
     assert size < 2.1 * lm.report.parameters + 20_000
-    tiny.save_base(back, tmp_path / "again")
+    bases.save_base(back, tmp_path / "again")
     again = (tmp_path / "again" / "model.safetensors").read_bytes()
     assert again == (tmp_path / "base" / "model.safetensors").read_bytes()
 
 
 def test_every_recipe_can_be_followed():
-    names = list(tiny.RECIPES)
-    for i, (name, recipe) in enumerate(tiny.RECIPES.items()):
+    names = list(bases.RECIPES)
+    for i, (name, recipe) in enumerate(bases.RECIPES.items()):
         assert recipe.start is None or recipe.start in names[:i], name
         assert 0 <= recipe.noise <= 1 and 0 <= recipe.slip <= 1 and recipe.steps > 0

@@ -193,10 +193,10 @@ for word, lam in (("largest step: from", a), ("to", b)):
 
 
 def draw(ax, group, metric, scale=1):
-    """A line for each variant; a band where it has seeds."""
+    """A line for each variant; a band where it has three seeds or more."""
     for k, (label, v) in enumerate(arms(group).items()):
         f, band = over_rounds(v, metric), {}
-        if all(x["low"] is not None for x in f):
+        if all(x["n"] > 2 for x in f):
             band = {end: [scale * x[end] for x in f] for end in ("low", "high")}
         y, name = [scale * x["value"] for x in f], f"{label} ({len(v['seeds'])})"
         plots.curve(ax, y, k=k, label=name, **band)
@@ -319,7 +319,8 @@ rows = [
 notebook.table(("filter", "seeds", *SHOWN), rows, "λ = −0.5, last round, test split")
 
 # %% [markdown]
-# *The figure: deals and gap over rounds at λ = −0.5; in brackets, the seeds.*
+# *The figure: deals and gap over rounds at λ = −0.5; in brackets, the seeds; bands are
+# 95 % t intervals between them, where there are three or more.*
 # **Explain.** With the partners kept, nearly all games end in a deal, at the same λ; the
 # gap is about as large (the intervals overlap). As far as so few runs can say, it is
 # *whom the filter drops* that costs deals.

@@ -38,6 +38,35 @@ class Player(Protocol):
         ...
 
 
+class Script(Protocol):
+    """A scripted player: what it does follows from a position and its dice."""
+
+    def act(self, position: Any, rng: random.Random) -> str:
+        """The output for ``position``."""
+        ...
+
+
+class ScriptTable:
+    """A script at a batch of games; it keeps nothing between moves."""
+
+    def __init__(self, who: Script, seed: int | str):
+        self.who, self.seed = who, seed
+
+    def reply(self, positions: Sequence[Any]) -> list[Move]:
+        """One move for each position; its chance depends on that position alone."""
+        return [
+            Move(
+                self.who.act(
+                    p, random.Random(f"{self.seed}/{p.game}/{p.seat}/{len(p.lines)}")
+                )
+            )
+            for p in positions
+        ]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
 class Altered:
     """A player's ``table`` that sees each position as ``change`` makes it."""
 

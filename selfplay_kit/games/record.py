@@ -1,4 +1,4 @@
-"""What the transcripts of all games share: rewards, replay, moves as JSON.
+"""What the transcripts of all games share: rewards, replay, moves as JSON, files.
 
 A recorded value that has another type than it was written with (``null``, NaN after a
 way through a table) is named in a ``ValueError``.
@@ -10,9 +10,11 @@ import json
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar
 
-from .base import Move, Objective, start
+from ..files import read_text
+from .base import Move, Objective, read, start
 
 
 class Record:
@@ -62,6 +64,30 @@ class Record:
                 f"{recorded}; it replays as {got}"
             )
         return game
+
+
+def read_games(path: str | Path) -> list[Any]:
+    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
+    lines and byte order marks are passed over."""
+    return [t for _, t in numbered_games(path)]
+
+
+def numbered_games(path: str | Path) -> list[tuple[int, Any]]:
+    """:func:`read_games`, each with the number of its line."""
+    games: list[tuple[int, Any]] = []
+    lines = read_text(path).split("\n")  # a message may hold U+2028
+    for n, line in enumerate(lines, 1):
+        if not (line := line.strip("\ufeff \t")):
+            continue
+        try:
+            games.append((n, read(line)))
+        except ValueError as e:
+            last = not any(rest.strip() for rest in lines[n:])
+            cut = last and isinstance(e.__cause__, json.JSONDecodeError)
+            whole = f". The {len(games)} before it can be read" if games else ""
+            told = ". A cut last line means that writing was interrupted" if cut else ""
+            raise ValueError(f"{path}, line {n}: {e}{whole}{told}.") from e
+    return games
 
 
 def of_move(move: Move) -> dict[str, Any]:

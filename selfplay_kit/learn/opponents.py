@@ -1,9 +1,10 @@
 """Opponents by name: whom the learner meets in a round.
 
-An opponent says for each round who sits opposite, in how many games. The learner's
-seat alternates from game to game and is recorded with the round; only its own views are
-learned from. To add one, register an object: ``OPPONENTS.register("mine", Mine())``;
-``Config(opponent="mine")`` and the command line then know it, its options too.
+An opponent says for each round who sits opposite, in how many scenarios. The learner's
+seat alternates from scenario to scenario and is recorded with the round; only its own
+views are learned from. To add one, register an object:
+``OPPONENTS.register("mine", Mine())``. ``Config(opponent="mine")`` and the command line
+then know it, its options too.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class Opponents(Protocol):
     def pairings(
         self, config: Any, number: int, rounds: Sequence[Any], rng: random.Random
     ) -> list[tuple[Player | None, int]]:
-        """The players opposite in round ``number`` and in how many games each; ``None``
-        is the learner itself, of whose games both sides are learned from. ``rounds``
+        """The players opposite in round ``number``, and in how many scenarios each;
+        ``None`` is the learner itself, and then both sides are learned from. ``rounds``
         are the whole rounds so far, 0 first. The numbers add up to
-        ``config.games / config.group`` scenarios."""
+        ``config.games / config.group``."""
         ...
 
 
@@ -80,8 +81,9 @@ class Base:
 
 
 class Past:
-    """Past selves: for each of ``snapshots`` parts of the games a round before this
-    one, drawn by chance (*fictitious* self-play, with uniform weights)."""
+    """Past selves. The scenarios are shared out to ``snapshots`` opponents, and each
+    is the model of an earlier round, drawn by chance with equal weights (*fictitious*
+    self-play)."""
 
     options: Mapping[str, Any] = {"snapshots": 3}
 

@@ -31,8 +31,9 @@ from typing import Any
 
 from .. import files
 from ..games.base import Objective, kind
-from ..games.base import read as read_transcript
 from ..games.play import Player, on_end, play_games
+from ..games.record import numbered_games as numbered_games
+from ..games.record import read_games as read_games
 from ..lm import adapters
 from ..lm.decode import agreement
 from ..lm.dialogue import prompt_digest
@@ -384,30 +385,6 @@ def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
             )
         rounds.append(Round(len(rounds), here, files.read_json(here / "metrics.json")))
     return rounds
-
-
-def read_games(path: str | Path) -> list[Any]:
-    """The transcripts of a JSON-lines file; ``ValueError`` names a damaged line. Blank
-    lines and byte order marks are passed over."""
-    return [t for _, t in numbered_games(path)]
-
-
-def numbered_games(path: str | Path) -> list[tuple[int, Any]]:
-    """:func:`read_games`, each with the number of its line."""
-    games: list[tuple[int, Any]] = []
-    lines = files.read_text(path).split("\n")  # a message may hold U+2028
-    for n, line in enumerate(lines, 1):
-        if not (line := line.strip("\ufeff \t")):
-            continue
-        try:
-            games.append((n, read_transcript(line)))
-        except ValueError as e:
-            last = not any(rest.strip() for rest in lines[n:])
-            cut = last and isinstance(e.__cause__, json.JSONDecodeError)
-            whole = f". The {len(games)} before it can be read" if games else ""
-            told = ". A cut last line means that writing was interrupted" if cut else ""
-            raise ValueError(f"{path}, line {n}: {e}{whole}{told}.") from e
-    return games
 
 
 def evaluate(

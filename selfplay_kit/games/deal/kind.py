@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..base import Counts, Line, Objective
 from .game import Game, Transcript
 from .metrics import DEAL_METRICS, METRICS, counts
-from .protocol import STYLES, Position
-from .rules import SPLITS, Scenario, scenarios
+from .protocol import MESSAGE, PROPOSE, STYLES, Position, propose
+from .rules import MAX_COUNT, SPLITS, Scenario, scenarios
 from .scripted import NEGOTIATORS
 
 
@@ -47,6 +48,23 @@ class Deal:
     def counts(self, transcript: Transcript, objective: Objective) -> Counts:
         """Numerator and denominator of each metric."""
         return counts(transcript, objective)
+
+    def slip(self, p: Position, rng: random.Random) -> str:
+        """An invalid output, for lessons in what follows one: every kind of error."""
+        share = tuple(rng.randint(0, n) for n in p.counts)
+        said = propose(share).removeprefix(PROPOSE).strip(" ()")
+        kinds = said.split(", ")
+        too_many = tuple(MAX_COUNT if i == 0 else k for i, k in enumerate(share))
+        slips = [
+            f"i take {said} .",  # no_prefix
+            f"{MESSAGE} ok . {PROPOSE} ( {said} )",  # second_prefix
+            f"{PROPOSE} ( {kinds[1]} , {kinds[0]} , {kinds[2]} )",  # bad_items
+            f"{PROPOSE} ( {kinds[0]} , hats , {kinds[2]} )",  # bad_numbers
+            propose(too_many),  # out_of_range, where there are fewer than four books
+        ]
+        if p.must_propose:
+            slips.append(f"{MESSAGE} ok .")
+        return rng.choice(slips)
 
     def example(self) -> Position:
         """A dialogue with each sort of line in it."""

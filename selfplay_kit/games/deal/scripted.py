@@ -13,11 +13,11 @@ random. Left out: reading free English (see ``phrasebook``), learning.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
+from ..play import ScriptTable
 from . import phrasebook as say
 from .phrasebook import Heard, hear
-from .protocol import MESSAGE, Move, Position, propose
+from .protocol import MESSAGE, Position, propose
 from .rules import Share, _allocations, blind_share, legal_partner_values, worth
 
 DIRECT = 0.35  # how often an offer is accepted by proposing at once
@@ -144,27 +144,6 @@ class Negotiator:
 def _permuted(values: Share) -> list[Share]:
     a, b, c = values
     return [(a, c, b), (b, a, c), (b, c, a), (c, a, b), (c, b, a)]
-
-
-class ScriptTable:
-    """A negotiator at a batch of games."""
-
-    def __init__(self, who: Negotiator, seed: int | str):
-        self.who, self.seed = who, seed
-
-    def reply(self, positions: Sequence[Position]) -> list[Move]:
-        """One move for each position; its chance depends on that position alone."""
-        return [
-            Move(
-                self.who.act(
-                    p, random.Random(f"{self.seed}/{p.game}/{p.seat}/{len(p.lines)}")
-                )
-            )
-            for p in positions
-        ]
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 class RandomSplit(Negotiator):

@@ -8,11 +8,10 @@ compute what is best against it. Its chance comes from the seed and the position
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from ..base import Move
+from ..play import ScriptTable
 from .rules import Matrix
 from .text import Position, choose
 
@@ -55,27 +54,6 @@ class Script:
     def sit(self, games: int, *, seed: int | str) -> ScriptTable:
         """Sit down to a batch; nothing is kept between moves."""
         return ScriptTable(self, seed)
-
-
-class ScriptTable:
-    """A script at a batch of games."""
-
-    def __init__(self, who: Script, seed: int | str):
-        self.who, self.seed = who, seed
-
-    def reply(self, positions: Sequence[Position]) -> list[Move]:
-        """One move for each position; its chance depends on that position alone."""
-        return [
-            Move(
-                self.who.act(
-                    p, random.Random(f"{self.seed}/{p.game}/{p.seat}/{len(p.lines)}")
-                )
-            )
-            for p in positions
-        ]
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 class AlwaysCooperate(Script):

@@ -21,6 +21,7 @@ from ..base import SEMI, Objective
 Pair = tuple[int, int]
 Payoffs = tuple[tuple[Pair, Pair], tuple[Pair, Pair]]
 
+# The first two have the payoffs of Akata et al. 2025 (in their code: pd/ and bos/).
 GAMES: dict[str, Payoffs] = {
     "prisoners_dilemma": (((8, 8), (0, 10)), ((10, 0), (5, 5))),
     "battle_of_the_sexes": (((10, 7), (0, 0)), ((0, 0), (7, 10))),

@@ -1,7 +1,8 @@
 """How a repeated 2x2 game reads, and how a choice is read from text.
 
 An answer is ``[choose] J``, or ``[predict] F [choose] J`` with a prediction of the
-other's choice first: the social chain of thought of Akata et al. (2025). A bare ``J``
+other's choice first: the social chain of thought of Akata et al. (2025), in one output
+where they ask twice. A bare ``J``
 or ``Option J`` is taken too. The first line counts alone. Labels are letters without
 a meaning, and the prompt lists them by the alphabet: neither a letter nor a place in
 the list tells which action is the cooperative one. The wording is the kit's own.
