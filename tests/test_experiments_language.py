@@ -12,7 +12,7 @@ from selfplay_kit import data
 from selfplay_kit.games.deal.rules import OBJECTIVES, scenarios
 from selfplay_kit.games.deal.scripted import Fair
 from selfplay_kit.games.play import play_games
-from selfplay_kit.learn.rounds import _hashes
+from selfplay_kit.learn.folder import hashes_of
 
 from .test_metrics import BEST, NO_DEAL, OPTIMAL, POOR
 
@@ -29,7 +29,7 @@ def folder(where, noises, objective, seed):
         lines = "".join(t.to_json() + "\n" for t in games)
         (here / "games.jsonl").write_text(lines, "utf-8")
         (here / "metrics.json").write_text("{}", "utf-8")
-        (here / "done").write_text(json.dumps(_hashes(here)), "utf-8")
+        (here / "done").write_text(json.dumps(hashes_of(here)), "utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,8 @@ import inspect
 import json
 import random
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,40 +44,15 @@ from ..measure.metrics import summarise
 from .cloning import View, views
 from .config import Config, chosen
 from .filters import rewards_of
+from .folder import Round as Round
+from .folder import RunError as RunError
+from .folder import clear, hashes_of, own_files
+from .folder import kept_counts as kept_counts
+from .folder import read_rounds as read_rounds
 from .opponents import pairings
 from .rules import RULES
 from .rules.clone import keep as keep
 from .training import TrainingError, must_be_trainable
-
-
-@dataclass(frozen=True)
-class Round:
-    """A whole round, as read from its folder."""
-
-    number: int
-    folder: Path
-    metrics: dict[str, Any]
-
-    def games(self) -> list[Any]:
-        """The round's transcripts."""
-        return read_games(self.folder / "games.jsonl")
-
-    def model(self, config: Config) -> LanguageModel:
-        """The round's model (round 0: the base)."""
-        if self.number == 0:
-            return load_model(config.base, config.precision)
-        if not (self.folder / "model").is_dir():
-            raise RunError(
-                f"{self.folder} was finished without its model (two programs that "
-                "write one folder can leave it so). To play this round and the later "
-                f"ones again, delete {self.folder.name} and those after it."
-            )
-        return load_model(self.folder / "model", config.precision)
-
-
-class RunError(RuntimeError):
-    """A run folder can't be used as asked; the message says why and what to do."""
-
 
 Progress = Callable[[str, int, int], None]  # what, done, of
 
@@ -140,7 +114,7 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
     lm = base if len(done) < 2 else done[-1].model(config)
     for number in range(len(done), config.rounds + 1):
         here = folder / f"round-{number:02d}"
-        _clear(here)
+        clear(here)
         here.mkdir(exist_ok=True)
         started = time.perf_counter()
         training: dict[str, Any] = {}
@@ -152,7 +126,7 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
                 lm.model = adapters.attach(lm.model, config.lora, seed=config.seed)
             training = _learn(config, number, lm, sides, progress)
             save_model(lm, here / "model")
-        model = _own_files(here)  # now: what appears while it plays is not the kit's
+        model = own_files(here)  # now: what appears while it plays is not the kit's
         trained = time.perf_counter()
         games, seats = _play(config, number, lm, partner, done, progress)
         played = time.perf_counter()
@@ -167,7 +141,7 @@ def _go_on(config, folder, base, partner, progress, on_round) -> list[Round]:
         if any(seat is not None for seat in seats):
             metrics["seats"] = seats
         files.write_text(here / "metrics.json", json.dumps(metrics, indent=1))
-        hashes = _hashes(here, ("games.jsonl", "metrics.json", *model))
+        hashes = hashes_of(here, ("games.jsonl", "metrics.json", *model))
         files.write_text(here / "done", json.dumps(hashes, indent=1))
         done.append(Round(number, here, metrics))
         if on_round:
@@ -239,12 +213,6 @@ def learners(played: Round) -> list[View]:
         for seat in (0, 1)
         if mine is None or mine == seat
     ]
-
-
-def kept_counts(folder: str | Path) -> tuple[int, ...]:
-    """How many views each round of a run learned from, round 1 first: what a control
-    that is matched to that run draws (``Config(filter="drawn", draw=...)``)."""
-    return tuple(r.metrics["training"]["kept"] for r in read_rounds(folder)[1:])
 
 
 def _learn(config, number, lm, sides, progress) -> dict[str, Any]:
@@ -354,39 +322,6 @@ def own_code(config: Config) -> dict[str, str]:
     return plugins
 
 
-def read_rounds(folder: str | Path, *, limit: int | None = None) -> list[Round]:
-    """The whole rounds of a run folder, in order, up to the first that is missing.
-
-    Raises :class:`RunError` where a finished round's files are not what was
-    written. Files that aren't the kit's don't count, also where the first edition
-    listed them in ``done``.
-    """
-    folder = Path(folder)
-    rounds: list[Round] = []
-    while limit is None or len(rounds) <= limit:
-        here = folder / f"round-{len(rounds):02d}"
-        if not (here / "done").exists():
-            break
-        try:
-            written = dict(files.read_json(here / "done"))
-        except (ValueError, TypeError):
-            break  # "done" itself was cut short: the round is played again
-        own = {name: h for name, h in written.items() if _is_own(name)}
-        for name in ("games.jsonl", "metrics.json"):
-            own.setdefault(name, "")
-        there = _hashes(here, (name for name in own if (here / name).is_file()))
-        if changed := [name for name, h in own.items() if there.get(name) != h]:
-            raise RunError(
-                f"{here} was finished, but {', '.join(changed)} "
-                f"{'is' if len(changed) == 1 else 'are'} not what was written then "
-                "(damaged, or edited by hand). To play this round and the later ones "
-                f"again, delete {here.name} and those after it; the rounds before it "
-                "are whole."
-            )
-        rounds.append(Round(len(rounds), here, files.read_json(here / "metrics.json")))
-    return rounds
-
-
 def evaluate(
     lm: LanguageModel,
     objective: Objective,
@@ -403,36 +338,3 @@ def evaluate(
     player = LMPlayer(lm, temperature=temperature)
     played = play_games(player, drawn, objective, seed=f"{seed}/evaluate/{split}")
     return summarise(played, objective, seed=seed)
-
-
-def _is_own(name: str) -> bool:
-    """Whether a file of a round is the kit's, by its path in the round's folder."""
-    folder, _, rest = name.partition("/")
-    if rest:
-        return folder == "model" and not any(map(files.foreign, rest.split("/")))
-    return name in ("games.jsonl", "metrics.json")
-
-
-def _own_files(folder: Path) -> list[str]:
-    inside = (f for f in sorted(folder.rglob("*")) if f.is_file())
-    return [n for f in inside if _is_own(n := f.relative_to(folder).as_posix())]
-
-
-def _hashes(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
-    """The hash of each file of a round in ``names``, by default all of the kit's."""
-    return {
-        name: sha256(folder / name)
-        for name in (_own_files(folder) if names is None else names)
-    }
-
-
-def _clear(here: Path) -> None:
-    """Remove what a round that was cut short left; other programs' files stay."""
-    for f in sorted(here.rglob("*"), reverse=True):  # a folder after what is in it
-        if f.is_dir():
-            with suppress(OSError):  # not empty
-                f.rmdir()
-        elif f.suffix == ".part" or (name := f.relative_to(here).as_posix()) == "done":
-            f.unlink()
-        elif _is_own(name):
-            f.unlink()
