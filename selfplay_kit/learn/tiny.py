@@ -1,10 +1,10 @@
-"""The tiny model, made from nothing: its words, its shape, its first lessons.
+"""The tiny model, made from nothing: its words, its shape, the games of its lessons.
 
 A word-level tokenizer whose vocabulary is written out by hand, with a count and
-its item fused into one token ("2 books"), and a Llama of 0.8 M parameters. A base
-is made *literate* by cloning scripted negotiators, first clean games and then
-clumsy ones, whose noise sets where self-play starts. It is no pre-trained model:
-it learned this one game from scripts that can already play it.
+its item fused into one token ("2 books"), and a Llama of 0.8 M parameters. The
+shipped bases learned from games between scripted players (``experiments.bases``
+makes them again). None is a pre-trained model: each learned one game from scripts
+that can already play it.
 """
 
 from __future__ import annotations

@@ -296,7 +296,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether an adapter, and not a whole model, stands in ``folder``."""
+    """Whether ``folder`` holds an adapter and not a whole model."""
     return (folder / "adapter_config.json").exists()
 
 

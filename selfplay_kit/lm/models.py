@@ -160,7 +160,7 @@ def load_model(
     ``name`` is one of the kit's (:data:`BUILT_IN`, :data:`HUB`, ``weights.WHEELS``),
     a folder with a model or an adapter, or a Hub id with its revision
     (``owner/name@revision``). ``precision`` is ``auto``, ``fp32``,
-    ``bf16``, ``fp16``, ``8bit`` or ``4bit``; what was given and why stands in the
+    ``bf16``, ``fp16``, ``8bit`` or ``4bit``; what was given, and why, is in the
     report, and a warning says where it is not what was asked. Raises
     ``FileNotFoundError``, ``ValueError`` or ``weights.WeightsError`` with what to do.
     """

@@ -3,7 +3,7 @@
 :func:`exact` reads the kit's own small English (``phrasebook``) and leaves out what it
 can't read. :func:`free` reads other people's by regular expressions, and can be wrong
 both ways: its agreement with labelled messages is measured (``data/labels``). Whether
-a claim is true stands in ``consistency``.
+a claim is true is decided in ``consistency``.
 """
 
 from __future__ import annotations

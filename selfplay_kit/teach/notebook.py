@@ -1,6 +1,6 @@
 """What a notebook needs beside its story: set-up, progress, checks, records.
 
-One call, :func:`setup`, stands at the top of every notebook. Text that comes from
+Every notebook begins with one call, :func:`setup`. Text that comes from
 a person or a model is escaped before it is shown. Nothing below imports this.
 """
 

@@ -3,8 +3,8 @@
 A :class:`Game` never changes: :meth:`Game.submit` returns the game after the
 move. :meth:`Game.position` is what one seat may see. When it has ended,
 :meth:`Game.transcript` is its record: plain data that another language could
-read, and that replays to the same result. Who plays stands in the players; many
-games at once, in ``play``.
+read, and that replays to the same result. The players are in modules of their own,
+and ``games.play`` plays many games at once.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Deal:
         *("agreement", "pareto_all", "pareto_agreed", "joint_optimal"),
         *("abort_rate", "error_rate"),
     )
-    # the number of games stands for n where the denominators are points
+    # where denominators are points, n counts games
     counted_like = {"gain_all": "agreement", "gain_agreed": "points_agreed"}
 
     def tasks(self, split: str) -> Sequence[Scenario]:

@@ -5,7 +5,7 @@ with the speaker's own counts; a trailing ``[END]`` is cut, and a proposal is
 cut after its first line (Liao et al. 2024, section 3). Here stand the prompt of
 an objective in two styles, the seven kinds of error with a correction for each,
 and :class:`Position`, which is all that one seat may see. Whose turn it is, and
-when a game ends, stands in ``game``.
+when a game ends, is in ``game``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ has private whole-number values worth exactly 10 points over the whole pool
 counts in the order of :data:`ITEMS`; players are numbered 0 and 1.
 
 This module knows no text, no model, no file and no random state: it is the
-arithmetic of the game, exact and enumerable. Talk stands in ``protocol``, the
+arithmetic of the game, exact and enumerable. How it reads is in ``protocol``, the
 course of one game in ``game``.
 """
 

@@ -2,7 +2,7 @@
 
 Each is a strategy class: what to ask for (:meth:`Negotiator.demand`), what to
 take (:meth:`Negotiator.accepts`), what to say first (:meth:`Negotiator.preface`).
-The turn-taking that they share stands in :meth:`Negotiator.act`. A negotiator
+They share the turn-taking of :meth:`Negotiator.act`. A negotiator
 keeps no state: all it knows is the position, and all its chance comes from the
 seed and the position, so that a game can be replayed from any point.
 
